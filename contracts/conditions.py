@@ -10,7 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from contracts.instant import duration_ms
 
-REMEMBERED_MAX = 16  # occurrences of a page kind, an event or a send that a person's record keeps; no rule may ask for more
+REMEMBERED_MAX = (
+    16  # occurrences of a page kind, an event or a send that a person's record keeps; no rule may ask for more
+)
 
 
 def _read_duration(value: object) -> object:

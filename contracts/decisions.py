@@ -10,8 +10,23 @@ from contracts.signals import Scalar
 
 Outcome = Literal["activated", "withheld", "withdrawn"]
 Reason = Literal[
-    "qualified", "purchased", "refunded", "cancelled", "unsubscribed", "in_conversation", "excluded", "erased", "holdout",
-    "outside_hours", "cap", "pressure", "priority", "no_longer_true", "expired", "policy_changed", "moved",
+    "qualified",
+    "purchased",
+    "refunded",
+    "cancelled",
+    "unsubscribed",
+    "in_conversation",
+    "excluded",
+    "erased",
+    "holdout",
+    "outside_hours",
+    "cap",
+    "pressure",
+    "priority",
+    "no_longer_true",
+    "expired",
+    "policy_changed",
+    "moved",
 ]
 Arm = Literal["assisted", "holdout"]
 Tier = Literal["vip", "high", "standard"]

@@ -129,7 +129,9 @@ class Audience(Rule):
 class Policy(Rule):
     version: Literal[1]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    rates: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[Money, Field(gt=0)]] = {}
+    rates: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[Money, Field(gt=0)]] = Field(
+        default_factory=dict
+    )
     holdout: Holdout
     time_zone: str
     cart_forgotten_after: Span
@@ -142,7 +144,7 @@ class Policy(Rule):
     ltv_tiers: LtvTiers
     caps: tuple[Limit, ...]
     pressure: Pressure
-    reorder_days: dict[str, Annotated[int, Field(ge=1)]] = {}
+    reorder_days: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     guides: tuple[str, ...] = ()
     audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(min_length=1)
 

@@ -138,9 +138,7 @@ class Marked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_
     v: int = VERSION
 
 
-PersonSignal = (
-    Tracked | Paged | Identified | Claimed | Moved | Messaged | Consented | Conversed | Erased | Delivered
-)
+PersonSignal = Tracked | Paged | Identified | Claimed | Moved | Messaged | Consented | Conversed | Erased | Delivered
 Signal = PersonSignal | Marked
 
 _encoder = msgspec.json.Encoder()

@@ -1,0 +1,63 @@
+"""Anchors and windows: the moment that an episode of an audience would count from, and when its window is open."""
+
+from typing import NamedTuple
+
+from contracts.policy import Audience, Policy
+from streams import orders
+from streams.person import Moment, Order, State
+
+
+class Anchored(NamedTuple):
+    moment: Moment
+    order: Order | None = None
+
+
+class Window(NamedTuple):
+    """`[enter_ms, leave_ms)`."""
+
+    enter_ms: int
+    leave_ms: int
+
+
+def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
+    anchor = audience.anchor
+    if anchor.cart_touch is not None:
+        return Anchored(state.cart.touched) if state.cart.touched is not None else None
+    if anchor.order is not None:
+        found = (
+            orders.newest(state.orders) if anchor.order == "newest" else orders.first_with_guide(state.orders, policy)
+        )
+        return Anchored(found.at, found) if found is not None and found.at is not None else None
+    if anchor.event is not None:
+        event = _newest_event(state, anchor.event)
+        return Anchored(event) if event is not None else None
+    together = anchor.together
+    assert together is not None, "an anchor has exactly one key"
+    page = max((state.pages[kind][-1] for kind in together.pages if state.pages.get(kind)), default=None)
+    event = _newest_event(state, together.event)
+    if page is None or event is None or abs(page[0] - event[0]) > together.within:
+        return None
+    return Anchored(max(page, event))
+
+
+def of_active(state: State, audience: Audience, moment: Moment) -> Anchored | None:
+    """The anchor of an active episode as the facts are now; None when it is gone, its order being cancelled or refunded."""
+    if audience.anchor.order is None:
+        return Anchored(moment)
+    order = next((order for order in state.orders.recent if order.at == moment and order.counts()), None)
+    return Anchored(moment, order) if order is not None else None
+
+
+def window(state: State, audience: Audience, anchor: Moment, policy: Policy) -> Window | None:
+    """None while the window stands on a reorder cycle that is unknown."""
+    edges = []
+    for edge in (audience.enter_after, audience.leave_after):
+        cycle_ms = orders.cycle_ms(state.orders, policy) if edge.of_cycle else 0
+        if cycle_ms is None:
+            return None
+        edges.append(anchor[0] + cycle_ms + edge.span_ms)
+    return Window(edges[0], edges[1])
+
+
+def _newest_event(state: State, names: tuple[str, ...]) -> Moment | None:
+    return max((state.events[name][-1].at for name in names if state.events.get(name)), default=None)

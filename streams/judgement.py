@@ -1,0 +1,348 @@
+"""The judgement: which episodes of a person end, begin, are held back or let through, and with which reason.
+
+`ends` may be asked at any time; `judge` once for an instant, when everything accepted by then has been applied. Both change
+the state and return Verdicts. Order of judgement: window and conditions, stops, hours, cap, pressure, priority, arm.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from contracts.conditions import Condition
+from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
+from contracts.instant import HOUR_MS, MINUTE_MS, to_rfc3339
+from contracts.policy import Audience, Policy, staffed
+from streams import anchors, cart, orders, stops
+from streams.conditions import Answer, Scene, all_of, soonest
+from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
+
+
+class Verdict(NamedTuple):
+    """A change of an episode; `said` is False for what a held-out person's virtual episode does in silence."""
+
+    audience: str
+    anchor_ms: int
+    outcome: Outcome
+    reason: Reason
+    at_ms: int
+    expires_ms: int | None
+    arm: Arm
+    tier: Tier
+    clauses: tuple[Clause, ...]
+    said: bool = True
+
+
+class Judged(NamedTuple):
+    verdicts: list[Verdict]
+    due_ms: int | None  # next instant at which time alone may change something
+
+
+def tier(state: State, at_ms: int, policy: Policy) -> Tier:
+    tiers = policy.tiers
+    if (
+        orders.count(state.orders) >= tiers.vip_orders
+        or orders.lifetime_value(state.orders) >= tiers.vip_lifetime_value
+    ):
+        return "vip"
+    value = cart.view(state.cart, at_ms, policy).value
+    return "high" if value is not None and value >= tiers.high_cart_value else "standard"
+
+
+def active(state: State) -> tuple[str, Standing, Episode] | None:
+    """The one audience that the person is in, real or virtual."""
+    for name, standing in state.standings.items():
+        if standing.active is not None:
+            return name, standing, standing.active
+    return None
+
+
+def ends(state: State, at_ms: int, policy: Policy) -> list[Verdict]:
+    """End the active episode if anything ends it at this instant."""
+    current = active(state)
+    if current is None:
+        return []
+    name, standing, episode = current
+    _spend(state, name, standing, policy)
+    reason, _, clauses, expires_ms = _end_of(state, name, episode, at_ms, policy)
+    if reason is None:
+        return []
+    return [end(state, name, standing, reason, at_ms, policy, clauses=clauses, expires_ms=expires_ms)]
+
+
+def end(
+    state: State,
+    name: str,
+    standing: Standing,
+    reason: Reason,
+    at_ms: int,
+    policy: Policy,
+    *,
+    clauses: tuple[Clause, ...] = (),
+    expires_ms: int | None = None,
+) -> Verdict:
+    """End the active episode of this standing; the verdict is silent where the episode was virtual."""
+    episode = standing.active
+    assert episode is not None, "only an active episode ends"
+    standing.active, standing.ended_ms = None, at_ms
+    for activation in state.activations:
+        if activation.at_ms == episode.since_ms and not activation.delivered and episode.arm == "assisted":
+            activation.void = True
+    said = episode.arm == "assisted"
+    if said:
+        _say(standing, episode.anchor[0], "withdrawn", reason)
+    return Verdict(
+        name,
+        episode.anchor[0],
+        "withdrawn",
+        reason,
+        at_ms,
+        expires_ms,
+        episode.arm,
+        tier(state, at_ms, policy),
+        clauses,
+        said,
+    )
+
+
+def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool) -> Judged:
+    """Ends, then beginnings by priority, at an instant for which everything accepted has been applied."""
+    state.judged_ms = max(state.judged_ms, at_ms)
+    if state.erased:
+        return Judged([], None)
+    verdicts = ends(state, at_ms, policy)
+    dues: list[int | None] = []
+    for name, audience in policy.by_priority:
+        found, due_ms = _consider(state, name, audience, at_ms, policy, delivered_at_once=delivered_at_once)
+        verdicts += found
+        dues.append(due_ms)
+    due_ms = soonest(*dues)
+    assert due_ms is None or due_ms > at_ms, "a timer makes progress"
+    return Judged(verdicts, due_ms)
+
+
+def _consider(
+    state: State, name: str, audience: Audience, at_ms: int, policy: Policy, *, delivered_at_once: bool
+) -> tuple[list[Verdict], int | None]:
+    standing = state.standings.get(name)
+    if standing is not None and standing.active is not None:
+        _, due_ms, _, _ = _end_of(state, name, standing.active, at_ms, policy)
+        return [], due_ms
+    anchored = anchors.newest(state, audience, policy)
+    if anchored is None:
+        return [], None
+    window = anchors.window(state, audience, anchored.moment, policy)
+    if window is None or at_ms >= window.leave_ms or (standing is not None and _is_spent(standing, anchored.moment)):
+        return [], None
+    if at_ms < window.enter_ms:
+        return [], window.enter_ms
+    scene = Scene(state, policy, at_ms, anchored.moment, anchored.order)
+    holds = all_of(audience.when, scene)
+    leaving = all_of(audience.exit, scene) if audience.exit else Answer(False, None, ())
+    due_ms = soonest(window.leave_ms, holds.until_ms, leaving.until_ms)
+    if not holds.held or leaving.held:
+        return [], due_ms
+    standing = state.standings.setdefault(name, Standing())
+    clauses = (_window_clause(window), *holds.clauses, *leaving.clauses)
+    reason, held_until_ms, more = _held_back(state, name, audience, anchored.moment, at_ms, policy)
+    due_ms = soonest(due_ms, held_until_ms)
+    clauses += more
+    if reason is not None:
+        return _withhold(
+            state, name, standing, anchored.moment, reason, at_ms, window.leave_ms, policy, clauses
+        ), due_ms
+    verdicts = _take_over(state, at_ms, policy)
+    verdicts += _activate(
+        state,
+        name,
+        audience,
+        standing,
+        anchored.moment,
+        at_ms,
+        window.leave_ms,
+        policy,
+        clauses,
+        delivered_at_once=delivered_at_once,
+    )
+    _, until_ms, _, _ = _end_of(state, name, _episode(standing), at_ms, policy)
+    return verdicts, until_ms
+
+
+def _episode(standing: Standing) -> Episode:
+    assert standing.active is not None, "just activated"
+    return standing.active
+
+
+def _held_back(
+    state: State, name: str, audience: Audience, anchor: Moment, at_ms: int, policy: Policy
+) -> tuple[Reason | None, int | None, tuple[Clause, ...]]:
+    """The first reason that holds the episode back, when time alone may change that, and the steps that were asked."""
+    clauses: list[Clause] = []
+
+    def step(clause: str, blocked: bool, until_ms: int | None) -> bool:
+        clauses.append(Clause(clause, not blocked, {"until": to_rfc3339(until_ms)} if blocked and until_ms else {}))
+        return blocked
+
+    stop, stop_until_ms = stops.first(state, audience, anchor, at_ms, policy)
+    if step("no stop", stop is not None, stop_until_ms):
+        return (stop.reason if stop else None), stop_until_ms, tuple(clauses)
+    closed = not staffed(audience, policy.zone, _aware(at_ms))
+    open_ms = _next_change(audience, at_ms, policy) if closed else None
+    if step("staffed", closed, open_ms):
+        return "outside_hours", open_ms, tuple(clauses)
+    cap_ms = _capped_until(state, name, audience, at_ms, policy)
+    if step("below the cap", cap_ms is not None, cap_ms):
+        return "cap", cap_ms, tuple(clauses)
+    pressed_ms = _pressed_until(state, audience, at_ms, policy)
+    if step("no channel pressure", pressed_ms is not None, pressed_ms):
+        return "pressure", pressed_ms, tuple(clauses)
+    current = active(state)
+    higher = current is not None and policy.audiences[current[0]].priority > audience.priority
+    if step("no higher moment", higher, None):
+        return "priority", None, tuple(clauses)
+    return None, None, tuple(clauses)
+
+
+def _withhold(
+    state: State,
+    name: str,
+    standing: Standing,
+    anchor: Moment,
+    reason: Reason,
+    at_ms: int,
+    leave_ms: int,
+    policy: Policy,
+    clauses: tuple[Clause, ...],
+) -> list[Verdict]:
+    if standing.said.get(anchor[0]) == ("withheld", reason):
+        return []
+    _say(standing, anchor[0], "withheld", reason)
+    return [
+        Verdict(name, anchor[0], "withheld", reason, at_ms, leave_ms, state.arm, tier(state, at_ms, policy), clauses)
+    ]
+
+
+def _take_over(state: State, at_ms: int, policy: Policy) -> list[Verdict]:
+    current = active(state)
+    if current is None:
+        return []
+    name, standing, _ = current
+    return [end(state, name, standing, "priority", at_ms, policy)]
+
+
+def _activate(
+    state: State,
+    name: str,
+    audience: Audience,
+    standing: Standing,
+    anchor: Moment,
+    at_ms: int,
+    leave_ms: int,
+    policy: Policy,
+    clauses: tuple[Clause, ...],
+    *,
+    delivered_at_once: bool,
+) -> list[Verdict]:
+    standing.active = Episode(anchor, state.arm, at_ms)
+    standing.spent = [*standing.spent, (anchor, anchor)][-SPENT_MAX:]
+    shown_at_once = delivered_at_once or state.arm == "holdout"
+    state.activations.append(Activation(at_ms, audience.kind, f"{name}@{to_rfc3339(anchor[0])}", shown_at_once))
+    del state.activations[:-ACTIVATIONS_MAX]
+    if state.arm == "assisted":
+        state.assisted = state.assisted or delivered_at_once
+        outcome: tuple[Outcome, Reason] = ("activated", "qualified")
+    else:
+        outcome = ("withheld", "holdout")
+    clauses += (Clause("arm", state.arm == "assisted", {"arm": state.arm}),)
+    _say(standing, anchor[0], *outcome)
+    return [Verdict(name, anchor[0], *outcome, at_ms, leave_ms, state.arm, tier(state, at_ms, policy), clauses)]
+
+
+def _end_of(
+    state: State, name: str, episode: Episode, at_ms: int, policy: Policy
+) -> tuple[Reason | None, int | None, tuple[Clause, ...], int | None]:
+    """What ends an active episode at this instant, else when time alone may; what was seen; and its expiry."""
+    audience = policy.audiences.get(name)
+    if audience is None:
+        return "policy_changed", None, (), None
+    stop, _ = stops.first(state, audience, episode.anchor, at_ms, policy)
+    anchored = anchors.of_active(state, audience, episode.anchor)
+    window = anchors.window(state, audience, episode.anchor, policy) if anchored is not None else None
+    expires_ms = window.leave_ms if window is not None else None
+    if stop is not None:
+        return stop.reason, None, (Clause(f"stop {stop.reason}", True),), expires_ms
+    if anchored is None or window is None:
+        return "no_longer_true", None, (Clause("anchor stands", False),), expires_ms
+    asked: tuple[Condition, ...] = audience.exit or audience.when
+    answer = all_of(asked, Scene(state, policy, at_ms, anchored.moment, anchored.order))
+    if asked and answer.held == bool(audience.exit):
+        return "no_longer_true", None, answer.clauses, expires_ms
+    if at_ms >= window.leave_ms:
+        return "expired", None, (_window_clause(window),), expires_ms
+    return None, soonest(window.leave_ms, answer.until_ms), answer.clauses, expires_ms
+
+
+def _window_clause(window: anchors.Window) -> Clause:
+    return Clause("window", True, {"opens": to_rfc3339(window.enter_ms), "closes": to_rfc3339(window.leave_ms)})
+
+
+def _say(standing: Standing, anchor_ms: int, outcome: Outcome, reason: Reason) -> None:
+    standing.said.pop(anchor_ms, None)
+    standing.said[anchor_ms] = (outcome, reason)
+    while len(standing.said) > SAID_MAX:
+        del standing.said[next(iter(standing.said))]
+
+
+def _spend(state: State, name: str, standing: Standing, policy: Policy) -> None:
+    """While an episode is active, newer anchors start no episode later."""
+    audience, episode = policy.audiences.get(name), standing.active
+    if audience is None or episode is None:
+        return
+    anchored = anchors.newest(state, audience, policy)
+    if anchored is not None and anchored.moment > episode.anchor:
+        standing.spent = [
+            (low, max(high, anchored.moment)) if low == episode.anchor else (low, high) for low, high in standing.spent
+        ]
+
+
+def _is_spent(standing: Standing, anchor: Moment) -> bool:
+    return any(low <= anchor <= high or low[0] == anchor[0] for low, high in standing.spent)
+
+
+def _capped_until(state: State, name: str, audience: Audience, at_ms: int, policy: Policy) -> int | None:
+    """When the cap or the cool-down lets through again; None when neither holds back."""
+    until: list[int] = []
+    standing = state.standings.get(name)
+    if audience.cool_down and standing is not None and standing.ended_ms is not None:
+        until.append(standing.ended_ms + audience.cool_down)
+    if not audience.through_cap:
+        counted = [a.at_ms for a in state.activations if a.kind == audience.kind and not a.void]
+        for limit in policy.caps:
+            recent = sorted(at for at in counted if at > at_ms - limit.within)
+            if len(recent) >= limit.count:
+                until.append(recent[-limit.count] + limit.within)
+    return max((instant for instant in until if instant > at_ms), default=None)
+
+
+def _pressed_until(state: State, audience: Audience, at_ms: int, policy: Policy) -> int | None:
+    if audience.through_pressure or tier(state, at_ms, policy) == "vip":
+        return None
+    sends = [sent_ms for sent_ms, channel in state.sends if channel in policy.pressure.channels]
+    until = []
+    for limit in policy.pressure.limits:
+        recent = [sent_ms for sent_ms in sends if sent_ms > at_ms - limit.within]
+        if len(recent) >= limit.count:
+            until.append(recent[-limit.count] + limit.within)
+    return max(until, default=None)
+
+
+def _aware(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms // 1000, UTC)
+
+
+def _next_change(audience: Audience, at_ms: int, policy: Policy) -> int:
+    """The next full minute at which staffing may have changed; at most an hour on, so that a clock change is seen."""
+    at = _aware(at_ms)
+    minute_ms = at_ms - at_ms % MINUTE_MS
+    for minutes in range(1, 60):
+        if staffed(audience, policy.zone, at + timedelta(minutes=minutes)):
+            return minute_ms + minutes * MINUTE_MS
+    return minute_ms + HOUR_MS

@@ -1,0 +1,465 @@
+"""One partition of the log: people, forwards, time. `take(signal, position)` is the whole thinking.
+
+A person's state is exact up to the log time; signals accepted later wait beside it. A mark moves log time on: the waiting
+signals are applied in order of acceptance, and every instant in between is judged. What must stop waits for nothing: for a
+person who is in a moment, an arriving signal is tried on a copy at once, and an end that it brings is written at once; the
+exact judgement is silent about it later. docs/decisions/0001 says why.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import NamedTuple
+
+import msgspec
+
+from contracts.commands import Command
+from contracts.decisions import Arm, Decision, decision_id, episode_name
+from contracts.instant import to_rfc3339
+from contracts.policy import Policy
+from contracts.signals import (
+    Claimed,
+    Erased,
+    Marked,
+    Moved,
+    PersonSignal,
+    Scalar,
+    Signal,
+    anonymous,
+    strength,
+)
+from streams import contact, judgement
+from streams.fold import apply
+from streams.judgement import Verdict
+from streams.person import (
+    ID_BYTES,
+    IDS_MAX,
+    PASSES_MAX,
+    PENDING_MAX,
+    Announced,
+    Episode,
+    Person,
+    Standing,
+    State,
+    copy_state,
+    decode_state,
+    encode_state,
+)
+from streams.stops import in_conversation
+
+ARM_BITS = 64
+
+
+class Effects(NamedTuple):
+    """decisions and commands in order; signals are to be appended to the log (passed on, handed over)."""
+
+    decisions: list[Decision]
+    commands: list[Command]
+    signals: list[PersonSignal]
+
+
+class Marks(msgspec.Struct):
+    """How far each source partition was read. Log time begins when all `of` sources have spoken."""
+
+    sources: dict[str, int] = {}
+    of: int = 0
+    outcomes: bool = False
+    time_ms: int | None = None
+
+    def move(self, mark: Marked) -> int | None:
+        """The new log time when this mark moves it on."""
+        self.sources[mark.source] = max(mark.at_ms, self.sources.get(mark.source, mark.at_ms))
+        self.of, self.outcomes = mark.of, mark.outcomes
+        if len(self.sources) < self.of:
+            return None
+        time_ms = min(self.sources.values())
+        if self.time_ms is not None and time_ms <= self.time_ms:
+            return None
+        self.time_ms = time_ms
+        return time_ms
+
+
+def arm_by_hash(person: str, policy: Policy) -> Arm:
+    """SHA-256 of `salt|person`; its first 8 bytes, big-endian, over 2^64 below the share: holdout."""
+    digest = hashlib.sha256(f"{policy.holdout.salt}|{person}".encode()).digest()
+    return "holdout" if int.from_bytes(digest[:8], "big") / 2**ARM_BITS < policy.holdout.share else "assisted"
+
+
+class Partition:
+    """The people of one partition. `people` is written by `people[key] = person` whenever a record changed."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        people: MutableMapping[str, Person],
+        *,
+        arm: Callable[[str], Arm] | None = None,
+        marks: Marks | None = None,
+    ) -> None:
+        self.policy = policy
+        self.marks = marks or Marks()
+        self._people = people
+        self._arm = arm or (lambda person: arm_by_hash(person, policy))
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    def restore(self, people: Iterable[tuple[str, Person]]) -> None:
+        """Build the index of due times from the records, after a start or a change of ownership."""
+        for key, person in people:
+            self._schedule(key, person)
+
+    def take(self, signal: Signal, position: int) -> Effects:
+        """Apply one record of the log. A position that a person's record has seen changes nothing."""
+        effects = Effects([], [], [])
+        if isinstance(signal, Marked):
+            time_ms = self.marks.move(signal)
+            if time_ms is not None:
+                self._advance(time_ms, position, effects)
+            return effects
+        key = signal.person
+        person = self._people.get(key)
+        if person is None:
+            person = Person()
+        elif position <= person.position:
+            return effects
+        if isinstance(signal, Claimed):
+            self._claim(key, person, signal, effects)
+        elif person.forward is not None and not self._reclaims(key, person, signal):
+            self._pass_on(key, person.forward, signal, effects)
+        elif not _counted(person, signal.id):
+            self._accept(key, person, signal, effects)
+        person.position = position
+        self._people[key] = person
+        self._schedule(key, person)
+        return effects
+
+    def facts(self, key: str, at_ms: int) -> dict[str, Scalar]:
+        """What the record holds under the names of the Intercom attributes; follows forwards."""
+        state = self.state(key)
+        if state is None:
+            state = State(at_ms, "assisted")
+        return contact.attributes(state, at_ms, self.policy)
+
+    def state(self, key: str) -> State | None:
+        """The settled state behind a key; None when nothing is known."""
+        for _ in range(PASSES_MAX):
+            person = self._people.get(key)
+            if person is None or person.forward is None:
+                return person.state if person is not None else None
+            key = person.forward
+        return None
+
+    # ---- a signal of a person
+
+    def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
+        if person.state is None:
+            person.state = State(signal.accepted_ms, self._arm(key))
+        if anonymous(key) or strength(key) < 0:
+            apply(person.state, signal, self.policy)
+            return
+        if isinstance(signal, Moved):
+            person.ids = (_ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
+        person.pending.append(signal)
+        if judgement.active(person.state) is not None:
+            self._preview(key, person, signal, effects)
+        if len(person.pending) > PENDING_MAX:
+            self._settle(key, person, person.pending[0].accepted_ms, effects)
+
+    def _preview(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
+        """Try everything that waits on a copy; write the end that this signal brings at once."""
+        assert person.state is not None, "previewed with a state"
+        current = judgement.active(person.state)
+        if current is None or current[0] in person.announced:
+            return
+        name, _, episode = current
+        at_ms = max(signal.accepted_ms, person.state.judged_ms)
+        expires_ms = contact.expiry(person.state, name, episode, self.policy) if name in self.policy.audiences else None
+        if expires_ms is not None and at_ms >= expires_ms:
+            return  # time ended it earlier; the mark will say so
+        trial = copy_state(person.state)
+        for waiting in _in_order(person.pending):
+            if isinstance(waiting, Moved):
+                self._merge(trial, waiting)
+            else:
+                apply(trial, waiting, self.policy)
+        found = [] if trial.erased else judgement.ends(trial, at_ms, self.policy)
+        if trial.erased:
+            found = [_erased(person.state, at_ms, self.policy)]
+        for verdict in found:
+            if verdict.audience != name:
+                continue
+            person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
+            self._decide(key, [verdict], signal, effects)
+            if verdict.said:
+                self._tell(key, person, trial, at_ms, effects, changed=True, activates=False)
+
+    # ---- time
+
+    def _advance(self, time_ms: int, position: int, effects: Effects) -> None:
+        while self._heap and self._heap[0][0] <= time_ms:
+            due_ms, key = heapq.heappop(self._heap)
+            if self._due.get(key) != due_ms:
+                continue
+            del self._due[key]
+            person = self._people.get(key)
+            if person is None or position <= person.position:
+                continue
+            self._settle(key, person, time_ms, effects)
+            person.position = position
+            self._people[key] = person
+            self._schedule(key, person)
+
+    def _settle(self, key: str, person: Person, until_ms: int, effects: Effects) -> None:
+        """Apply what waits and judge every instant up to and including `until_ms`."""
+        state = person.state
+        assert state is not None, "only a person with a state is due"
+        person.pending = _in_order(person.pending)
+        shown = activated = False
+        while True:
+            waiting_ms = person.pending[0].accepted_ms if person.pending else None
+            next_ms = min((at for at in (waiting_ms, state.due_ms) if at is not None), default=None)
+            if next_ms is None or next_ms > until_ms:
+                break
+            at_ms = max(next_ms, state.judged_ms)
+            cause: PersonSignal | None = None
+            verdicts: list[tuple[Verdict, PersonSignal | None]] = []
+            while person.pending and person.pending[0].accepted_ms <= at_ms:
+                cause = person.pending.pop(0)
+                verdicts += [(verdict, cause) for verdict in self._applied(state, cause, at_ms)]
+            judged = judgement.judge(state, at_ms, self.policy, delivered_at_once=not self.marks.outcomes)
+            state.due_ms = judged.due_ms
+            verdicts += [(verdict, cause) for verdict in judged.verdicts]
+            for verdict, signal in self._unannounced(person, verdicts):
+                self._decide(key, [verdict], signal, effects)
+                shown = shown or (verdict.said and verdict.outcome != "withheld")
+                activated = verdict.outcome == "activated" if verdict.outcome != "withheld" else activated
+            self._close_announced(person, state, at_ms)
+        self._tell(key, person, state, state.judged_ms, effects, changed=shown, activates=activated)
+
+    def _applied(self, state: State, signal: PersonSignal, at_ms: int) -> list[Verdict]:
+        """Apply one signal and end at once what it ends."""
+        if isinstance(signal, Erased) and not state.erased and judgement.active(state) is not None:
+            verdict = _erased(state, at_ms, self.policy)
+            apply(state, signal, self.policy)
+            return [verdict]
+        if isinstance(signal, Moved):
+            went_on = self._merge(state, signal)
+            return self._after_merge(state, went_on, at_ms)
+        apply(state, signal, self.policy)
+        return [] if state.erased else judgement.ends(state, at_ms, self.policy)
+
+    def _unannounced(
+        self, person: Person, verdicts: list[tuple[Verdict, PersonSignal | None]]
+    ) -> list[tuple[Verdict, PersonSignal | None]]:
+        fresh = []
+        for verdict, signal in verdicts:
+            announced = person.announced.get(verdict.audience)
+            if announced is not None and verdict.outcome == "withdrawn" and verdict.anchor_ms == announced.anchor_ms:
+                del person.announced[verdict.audience]
+            else:
+                fresh.append((verdict, signal))
+        return fresh
+
+    def _close_announced(self, person: Person, state: State, at_ms: int) -> None:
+        """An end that was written stays an end, even where signals that came late would not have brought it."""
+        current = judgement.active(state)
+        if current is None or (announced := person.announced.get(current[0])) is None or at_ms < announced.at_ms:
+            return
+        judgement.end(state, current[0], current[1], "no_longer_true", at_ms, self.policy)
+        del person.announced[current[0]]
+
+    # ---- one person under several keys
+
+    def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
+        """The first claimer gets the state; a shared browser's later signals go to the newest who identified there."""
+        weaker, owner = strength(key), strength(claim.owner)
+        if claim.owner == key or weaker > owner or (weaker == owner and weaker < strength("id:")):
+            return
+        if person.forward is not None:
+            if weaker <= 0:
+                person.forward = claim.owner
+            return
+        state = person.state
+        if state is not None and not state.erased:
+            for waiting in _in_order(person.pending):
+                if isinstance(waiting, Moved):
+                    self._merge(state, waiting)
+                else:
+                    apply(state, waiting, self.policy)
+            at_ms = max(claim.accepted_ms, state.judged_ms)
+            state.ids = person.ids
+            handed = encode_state(state)
+            effects.signals.append(
+                Moved(
+                    person=claim.owner,
+                    id=f"moved:{key}",
+                    occurred_ms=claim.occurred_ms,
+                    accepted_ms=at_ms,
+                    source=key,
+                    state=handed,
+                    via=(key,),
+                )
+            )
+            current = judgement.active(state)
+            if current is not None:
+                verdict = judgement.end(state, current[0], current[1], "moved", at_ms, self.policy)
+                if current[0] not in person.announced:
+                    self._decide(key, [verdict], claim, effects)
+                if verdict.said:
+                    self._tell(key, person, state, at_ms, effects, changed=True, activates=False)
+        person.forward, person.state, person.pending, person.announced, person.ids = claim.owner, None, [], {}, b""
+
+    def _reclaims(self, key: str, person: Person, signal: PersonSignal) -> bool:
+        """Two ids that claim each other form no loop: the smaller of the keys on the way takes the person back."""
+        if person.forward not in signal.via or key != min((*signal.via, key)):
+            return False
+        person.forward = None
+        return True
+
+    def _pass_on(self, key: str, owner: str, signal: PersonSignal, effects: Effects) -> None:
+        if len(signal.via) < PASSES_MAX:
+            effects.signals.append(msgspec.structs.replace(signal, person=owner, via=(*signal.via, key)))
+
+    def _merge(self, state: State, moved: Moved) -> tuple[str, Episode] | None:
+        """Absorb a handed-over state; says which of its active episodes wants to go on here."""
+        try:
+            weaker = decode_state(moved.state)
+        except msgspec.DecodeError:
+            return None
+        current = judgement.active(weaker)
+        apply(state, moved, self.policy)
+        return (current[0], current[2]) if current is not None else None
+
+    def _after_merge(self, state: State, went_on: tuple[str, Episode] | None, at_ms: int) -> list[Verdict]:
+        verdicts = judgement.ends(state, at_ms, self.policy)
+        if went_on is None or went_on[0] not in self.policy.audiences:
+            return verdicts
+        name, episode = went_on
+        ours = judgement.active(state)
+        if ours is not None and self.policy.audiences[ours[0]].priority >= self.policy.audiences[name].priority:
+            return verdicts
+        standing = state.standings.setdefault(name, Standing())
+        if ours is None:
+            standing.active = episode
+            if judgement.ends(copy_state(state), at_ms, self.policy):
+                standing.active, standing.ended_ms = None, at_ms
+                return verdicts
+        else:
+            trial = copy_state(state)
+            trial.standings[ours[0]].active = None
+            trial.standings[name].active = episode
+            if judgement.ends(trial, at_ms, self.policy):
+                return verdicts
+            verdicts.append(judgement.end(state, ours[0], ours[1], "priority", at_ms, self.policy))
+            standing.active = episode
+        if episode.arm == "assisted":
+            expires_ms = contact.expiry(state, name, episode, self.policy)
+            tier = judgement.tier(state, at_ms, self.policy)
+            standing.said[episode.anchor[0]] = ("activated", "qualified")
+            verdicts.append(
+                Verdict(name, episode.anchor[0], "activated", "qualified", at_ms, expires_ms, episode.arm, tier, ())
+            )
+        return verdicts
+
+    # ---- what goes out
+
+    def _decide(self, key: str, verdicts: list[Verdict], cause: PersonSignal | None, effects: Effects) -> None:
+        for verdict in verdicts:
+            if not verdict.said:
+                continue
+            episode = episode_name(verdict.audience, verdict.anchor_ms)
+            at = to_rfc3339(verdict.at_ms)
+            effects.decisions.append(
+                Decision(
+                    person=key,
+                    audience=verdict.audience,
+                    episode=episode,
+                    outcome=verdict.outcome,
+                    reason=verdict.reason,
+                    at=at,
+                    occurred_at=to_rfc3339(cause.occurred_ms) if cause is not None else at,
+                    expires_at=to_rfc3339(verdict.expires_ms) if verdict.expires_ms is not None else None,
+                    arm=verdict.arm,
+                    tier=verdict.tier,
+                    cause=f"signal:{cause.id}" if cause is not None else "time",
+                    clauses=verdict.clauses,
+                    policy=self.policy.hash,
+                    id=decision_id(key, episode, verdict.outcome, verdict.reason, at),
+                )
+            )
+
+    def _tell(
+        self, key: str, person: Person, state: State, at_ms: int, effects: Effects, *, changed: bool, activates: bool
+    ) -> None:
+        """A command when a decision changed what the contact shows, and while its conversation is open."""
+        if not changed and not in_conversation(state):
+            return
+        shown = contact.attributes(state, at_ms, self.policy)
+        told = hashlib.blake2b(msgspec.json.encode(shown), digest_size=ID_BYTES).digest()
+        if told == person.told:
+            return
+        person.told = told
+        person.revision += 1
+        kind, _, value = key.partition(":")
+        email = state.email[1] if state.email is not None else None
+        current = judgement.active(state) if activates else None
+        expires_ms = contact.expiry(state, current[0], current[2], self.policy) if current is not None else None
+        effects.commands.append(
+            Command(
+                person=key,
+                revision=person.revision,
+                attributes=shown,
+                decided_ms=at_ms,
+                external_id=value if kind == "id" else key if kind == "cio" else None,
+                email=value if kind == "email" else email,
+                create=current is not None,
+                activates=current is not None,
+                episode=episode_name(current[0], current[2].anchor[0]) if current is not None else None,
+                expires_ms=expires_ms,
+                event=contact.event(state, at_ms, self.policy) if current is not None else None,
+                erase=state.erased,
+            )
+        )
+
+    def _schedule(self, key: str, person: Person) -> None:
+        state = person.state
+        due_ms = None
+        if state is not None and not anonymous(key) and strength(key) >= 0:
+            waiting_ms = min((signal.accepted_ms for signal in person.pending), default=None)
+            due_ms = min((at for at in (waiting_ms, state.due_ms) if at is not None), default=None)
+        if due_ms is None:
+            self._due.pop(key, None)
+        elif self._due.get(key) != due_ms:
+            self._due[key] = due_ms
+            heapq.heappush(self._heap, (due_ms, key))
+
+
+def _counted(person: Person, message_id: str) -> bool:
+    """Whether the ring knows the message; else it does from now on."""
+    digest = hashlib.blake2b(message_id.encode(), digest_size=ID_BYTES).digest()
+    ids = person.ids
+    found = ids.find(digest)
+    while found >= 0 and found % ID_BYTES:
+        found = ids.find(digest, found + 1)
+    if found >= 0:
+        return True
+    person.ids = (ids + digest)[-IDS_MAX * ID_BYTES :]
+    return False
+
+
+def _ids_of(moved: Moved) -> bytes:
+    try:
+        return decode_state(moved.state).ids
+    except msgspec.DecodeError:
+        return b""
+
+
+def _in_order(signals: list[PersonSignal]) -> list[PersonSignal]:
+    return sorted(signals, key=lambda signal: signal.accepted_ms)
+
+
+def _erased(state: State, at_ms: int, policy: Policy) -> Verdict:
+    trial = copy_state(state)
+    current = judgement.active(trial)
+    assert current is not None, "asked only of somebody in a moment"
+    return judgement.end(trial, current[0], current[1], "erased", at_ms, policy)

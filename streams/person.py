@@ -1,0 +1,215 @@
+"""What is known of one person: the state that the fold changes and the judgement reads, bounded in every part.
+
+State is msgpack of these structs as arrays; a new field goes to the end of its struct and has a default.
+A Moment is `(occurred_ms, seq)`: "after" and "newest" go by occurrence, ties by the order of the log.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from contracts.conditions import REMEMBERED_MAX
+from contracts.decisions import Arm
+from contracts.signals import PersonSignal, Scalar
+
+Moment = tuple[int, int]
+
+LINES_MAX = 200  # a cart with more lines is a bot's; the line touched longest ago goes first
+ORDERS_MAX = 64  # orders kept one by one; older ones live on as a count and a sum
+DELIVERIES_MAX = 8  # e-mails of which opens and clicks are kept
+CONVERSATIONS_MAX = 32
+TRAITS_MAX = 32
+TRAIT_CHARS_MAX = 200
+ACTIVATIONS_MAX = 16  # more than any cap may count
+SPENT_MAX = 8  # spans of anchors that can start no episode any more, per audience
+SAID_MAX = 4  # episodes per audience of which the last word is remembered
+IDS_MAX = 64  # reach of the ring of message ids: a repeat within that many messages of the person counts once
+ID_BYTES = 8
+PENDING_MAX = 256  # signals held until the marks reach them; beyond, the oldest are settled early
+PASSES_MAX = 16  # how often a signal may be passed on before it is dropped as going round
+
+
+class Line(msgspec.Struct, array_like=True):
+    product: str
+    variant: str
+    name: str | None
+    category: str | None
+    quantity: Decimal
+    price: Decimal | None
+    currency: str | None
+    priced: Moment | None
+    touched: Moment
+
+
+class Cart(msgspec.Struct, array_like=True):
+    """stated: a value that an event without products told; it stands until lines change. reset: newest order or
+    replacement, before which changes are ignored. touched: newest cart touch, the anchor of cart audiences."""
+
+    lines: dict[str, Line] = {}
+    stated: Decimal | None = None
+    stated_currency: str | None = None
+    stated_at: Moment | None = None
+    touched: Moment | None = None
+    reset: Moment | None = None
+    changed: Moment | None = None
+
+
+class Order(msgspec.Struct, array_like=True):
+    """at is None while only refunds or a cancel were seen. value is in the policy's currency, None unknown."""
+
+    id: str | None
+    at: Moment | None = None
+    value: Decimal | None = None
+    category: str | None = None
+    categories: tuple[str, ...] = ()
+    lined: bool = False
+    refunded: Decimal = Decimal(0)
+    refund_ms: int | None = None
+    refund_named: bool = False  # an `Order Refunded` came, with an amount
+    refund_whole: bool = False  # an `Order Refunded` without an amount came
+    cancel_ms: int | None = None
+
+    def full_refund(self) -> bool:
+        if self.refund_whole:
+            return True
+        if self.at is None:
+            return False
+        value = self.value or Decimal(0)
+        return self.refund_named if value <= 0 else self.refunded >= value
+
+    def counts(self) -> bool:
+        """Seen, not cancelled, not fully refunded."""
+        return self.at is not None and self.cancel_ms is None and not self.full_refund()
+
+
+class Orders(msgspec.Struct, array_like=True):
+    recent: list[Order] = []
+    older_count: int = 0
+    older_value: Decimal = Decimal(0)
+    older_categories: tuple[str, ...] = ()
+
+
+class Delivery(msgspec.Struct, array_like=True):
+    sent: Moment | None = None
+    opened: bool = False
+    clicked: bool = False
+
+
+class Happening(msgspec.Struct, array_like=True):
+    at: Moment
+    order: str | None = None
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """An active episode; virtual where arm is holdout."""
+
+    anchor: Moment
+    arm: Arm
+    since_ms: int
+
+
+class Standing(msgspec.Struct, array_like=True):
+    """Where a person stands with one audience.
+
+    spent: spans of anchors that start no episode any more. said: anchor_ms -> the last word on that episode.
+    """
+
+    active: Episode | None = None
+    spent: list[tuple[Moment, Moment]] = []
+    said: dict[int, tuple[str, str]] = {}
+    ended_ms: int | None = None
+
+
+class Activation(msgspec.Struct, array_like=True):
+    at_ms: int
+    kind: str
+    episode: str
+    delivered: bool = False
+    void: bool = False  # withdrawn before it was delivered, so it does not count
+
+
+class State(msgspec.Struct, array_like=True):
+    """first_ms: acceptance of the person's first signal; the arm was fixed then. judged_ms: instant of the last judgement."""
+
+    first_ms: int
+    arm: Arm
+    seq: int = 0
+    judged_ms: int = 0
+    due_ms: int | None = None
+    erased: bool = False
+    in_lift: bool = True
+    assisted: bool = False
+    cart: Cart = msgspec.field(default_factory=Cart)
+    orders: Orders = msgspec.field(default_factory=Orders)
+    pages: dict[str, list[Moment]] = {}
+    events: dict[str, list[Happening]] = {}
+    deliveries: dict[str, Delivery] = {}
+    clicked: Moment | None = None
+    sends: list[tuple[int, str]] = []
+    conversations: dict[str, tuple[Moment, bool]] = {}
+    consents: dict[str, tuple[Moment, bool]] = {}
+    traits: dict[str, tuple[Moment, Scalar]] = {}
+    email: tuple[Moment, str] | None = None
+    viewed: tuple[Moment, str] | None = None
+    standings: dict[str, Standing] = {}
+    activations: list[Activation] = []
+    ids: bytes = b""  # the ring of message ids, filled only while the state is handed over
+
+
+class Announced(msgspec.Struct, array_like=True):
+    """An end that was written at once, before the exact judgement reached its instant."""
+
+    anchor_ms: int
+    at_ms: int
+
+
+class Person(msgspec.Struct, array_like=True):
+    """The record of one key: a forward to a stronger key, or a state and the signals that the marks have not reached.
+
+    position: last log position applied. ids: ring of hashed message ids. told: hash of what Intercom was last told.
+    """
+
+    position: int = -1
+    forward: str | None = None
+    ids: bytes = b""
+    state: State | None = None
+    pending: list[PersonSignal] = []
+    announced: dict[str, Announced] = {}
+    revision: int = 0
+    told: bytes = b""
+    policy: str = ""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_people = msgspec.msgpack.Decoder(Person)
+_states = msgspec.msgpack.Decoder(State)
+
+
+def encode(person: Person) -> bytes:
+    return _encoder.encode(person)
+
+
+def decode(record: bytes) -> Person:
+    return _people.decode(record)
+
+
+def encode_state(state: State) -> bytes:
+    return _encoder.encode(state)
+
+
+def decode_state(data: bytes) -> State:
+    """msgspec.DecodeError when the bytes are no state."""
+    return _states.decode(data)
+
+
+def copy_state(state: State) -> State:
+    return _states.decode(_encoder.encode(state))
+
+
+def newest(moments: list[Moment], moment: Moment) -> None:
+    """Keep `moment` among the REMEMBERED_MAX newest, oldest first."""
+    if len(moments) == REMEMBERED_MAX and moment <= moments[0]:
+        return
+    moments.append(moment)
+    moments.sort()
+    del moments[:-REMEMBERED_MAX]

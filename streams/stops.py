@@ -1,0 +1,90 @@
+"""Hard stops: what forbids a moment, from when and until when; in the order in which they are named.
+
+`holding` gives every stop that holds for an audience at an instant, with the instant at which time alone ends it.
+"""
+
+from typing import NamedTuple
+
+from contracts.decisions import Reason
+from contracts.policy import Audience, Policy
+from streams import orders
+from streams.conditions import trait, truthy
+from streams.person import Moment, State
+
+
+class Stop(NamedTuple):
+    reason: Reason
+    until_ms: int | None  # None: until a signal ends it
+
+
+def first(
+    state: State, audience: Audience, anchor: Moment, at_ms: int, policy: Policy
+) -> tuple[Stop | None, int | None]:
+    """The first stop that holds, and the next instant at which time alone changes which stops hold."""
+    found = holding(state, audience, anchor, at_ms, policy)
+    ends = [stop.until_ms for stop in found if stop.until_ms is not None]
+    return (found[0] if found else None), min(ends, default=None)
+
+
+def holding(state: State, audience: Audience, anchor: Moment, at_ms: int, policy: Policy) -> list[Stop]:
+    found: list[Stop] = []
+    rescue = audience.kind == "rescue"
+    if rescue and "purchased" not in audience.not_stopped_by:
+        found += _purchased(state, anchor, at_ms, policy)
+    if "refunded" not in audience.not_stopped_by:
+        found += _refunded(state, at_ms, policy, rescue=rescue)
+    cancels = [order.cancel_ms + policy.stops.cancelled for order in state.orders.recent if order.cancel_ms is not None]
+    if (until_ms := max(cancels, default=0)) > at_ms:
+        found.append(Stop("cancelled", until_ms))
+    if any(not subscribed for _, subscribed in state.consents.values()):
+        found.append(Stop("unsubscribed", None))
+    if "in_conversation" not in audience.not_stopped_by:
+        found += _in_conversation(state, at_ms, policy)
+    if excluded(state, policy):
+        found.append(Stop("excluded", None))
+    if state.erased:
+        found.append(Stop("erased", None))
+    return found
+
+
+def _purchased(state: State, anchor: Moment, at_ms: int, policy: Policy) -> list[Stop]:
+    order = orders.newest(state.orders)
+    if order is None or order.at is None:
+        return []
+    if order.at > anchor:
+        return [Stop("purchased", None)]
+    until_ms = order.at[0] + policy.stops.purchased
+    return [Stop("purchased", until_ms)] if until_ms > at_ms else []
+
+
+def _refunded(state: State, at_ms: int, policy: Policy, *, rescue: bool) -> list[Stop]:
+    until_ms = 0
+    for order in state.orders.recent:
+        if order.refund_ms is None:
+            continue
+        if order.full_refund():
+            until_ms = max(until_ms, order.refund_ms + policy.stops.refunded)
+        elif rescue:
+            until_ms = max(until_ms, order.refund_ms + policy.stops.partially_refunded)
+    return [Stop("refunded", until_ms)] if until_ms > at_ms else []
+
+
+def _in_conversation(state: State, at_ms: int, policy: Policy) -> list[Stop]:
+    if any(is_open for _, is_open in state.conversations.values()):
+        return [Stop("in_conversation", None)]
+    closed_ms = max((at[0] for at, _ in state.conversations.values()), default=None)
+    if closed_ms is None or closed_ms + policy.stops.in_conversation <= at_ms:
+        return []
+    return [Stop("in_conversation", closed_ms + policy.stops.in_conversation)]
+
+
+def in_conversation(state: State) -> bool:
+    """Whether a conversation is open now."""
+    return any(is_open for _, is_open in state.conversations.values())
+
+
+def excluded(state: State, policy: Policy) -> bool:
+    if any(truthy(trait(state, name)) for name in policy.exclude.traits):
+        return True
+    domain = state.email[1].rpartition("@")[2] if state.email is not None else ""
+    return domain != "" and domain in {listed.lower() for listed in policy.exclude.domains}
