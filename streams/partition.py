@@ -14,8 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.commands import Command
-from contracts.decisions import Arm, Decision, decision_id, episode_name
-from contracts.instant import to_rfc3339
+from contracts.decisions import Arm, Decision
 from contracts.policy import Policy
 from contracts.signals import (
     Claimed,
@@ -28,7 +27,7 @@ from contracts.signals import (
     anonymous,
     strength,
 )
-from streams import contact, judgement
+from streams import contact, identity, judgement, telling
 from streams.fold import apply
 from streams.judgement import Verdict
 from streams.person import (
@@ -37,13 +36,9 @@ from streams.person import (
     PASSES_MAX,
     PENDING_MAX,
     Announced,
-    Episode,
     Person,
-    Standing,
     State,
     copy_state,
-    decode_state,
-    encode_state,
 )
 from streams.stops import in_conversation
 
@@ -149,8 +144,6 @@ class Partition:
             key = person.forward
         return None
 
-    # ---- a signal of a person
-
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
             person.state = State(signal.accepted_ms, self._arm(key))
@@ -158,7 +151,7 @@ class Partition:
             apply(person.state, signal, self.policy)
             return
         if isinstance(signal, Moved):
-            person.ids = (_ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
+            person.ids = (identity.ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
         person.pending.append(signal)
         if judgement.active(person.state) is not None:
             self._preview(key, person, signal, effects)
@@ -178,22 +171,16 @@ class Partition:
             return  # time ended it earlier; the mark will say so
         trial = copy_state(person.state)
         for waiting in _in_order(person.pending):
-            if isinstance(waiting, Moved):
-                self._merge(trial, waiting)
-            else:
-                apply(trial, waiting, self.policy)
-        found = [] if trial.erased else judgement.ends(trial, at_ms, self.policy)
-        if trial.erased:
-            found = [_erased(person.state, at_ms, self.policy)]
+            identity.fold(trial, waiting, self.policy)
+        erased = _erased(person.state, at_ms, self.policy)
+        found = [erased] if trial.erased else judgement.ends(trial, at_ms, self.policy)
+        trial.judged_ms = at_ms
         for verdict in found:
             if verdict.audience != name:
                 continue
             person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
-            self._decide(key, [verdict], signal, effects)
-            if verdict.said:
-                self._tell(key, person, trial, at_ms, effects, changed=True, activates=False)
-
-    # ---- time
+            self._decide(key, verdict, signal, effects)
+            self._tell(key, person, trial, effects, changed=verdict.said, activates=False)
 
     def _advance(self, time_ms: int, position: int, effects: Effects) -> None:
         while self._heap and self._heap[0][0] <= time_ms:
@@ -230,11 +217,11 @@ class Partition:
             state.due_ms = judged.due_ms
             verdicts += [(verdict, cause) for verdict in judged.verdicts]
             for verdict, signal in self._unannounced(person, verdicts):
-                self._decide(key, [verdict], signal, effects)
+                self._decide(key, verdict, signal, effects)
                 shown = shown or (verdict.said and verdict.outcome != "withheld")
                 activated = verdict.outcome == "activated" if verdict.outcome != "withheld" else activated
             self._close_announced(person, state, at_ms)
-        self._tell(key, person, state, state.judged_ms, effects, changed=shown, activates=activated)
+        self._tell(key, person, state, effects, changed=shown, activates=activated)
 
     def _applied(self, state: State, signal: PersonSignal, at_ms: int) -> list[Verdict]:
         """Apply one signal and end at once what it ends."""
@@ -242,11 +229,10 @@ class Partition:
             verdict = _erased(state, at_ms, self.policy)
             apply(state, signal, self.policy)
             return [verdict]
-        if isinstance(signal, Moved):
-            went_on = self._merge(state, signal)
-            return self._after_merge(state, went_on, at_ms)
-        apply(state, signal, self.policy)
-        return [] if state.erased else judgement.ends(state, at_ms, self.policy)
+        wish = identity.fold(state, signal, self.policy)
+        if state.erased:
+            return []
+        return judgement.ends(state, at_ms, self.policy) + identity.go_on(state, wish, at_ms, self.policy)
 
     def _unannounced(
         self, person: Person, verdicts: list[tuple[Verdict, PersonSignal | None]]
@@ -268,45 +254,25 @@ class Partition:
         judgement.end(state, current[0], current[1], "no_longer_true", at_ms, self.policy)
         del person.announced[current[0]]
 
-    # ---- one person under several keys
-
     def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
         """The first claimer gets the state; a shared browser's later signals go to the newest who identified there."""
-        weaker, owner = strength(key), strength(claim.owner)
-        if claim.owner == key or weaker > owner or (weaker == owner and weaker < strength("id:")):
+        if not identity.may_claim(key, claim.owner):
             return
         if person.forward is not None:
-            if weaker <= 0:
-                person.forward = claim.owner
+            person.forward = claim.owner if identity.shared(key) else person.forward
             return
         state = person.state
         if state is not None and not state.erased:
             for waiting in _in_order(person.pending):
-                if isinstance(waiting, Moved):
-                    self._merge(state, waiting)
-                else:
-                    apply(state, waiting, self.policy)
+                identity.fold(state, waiting, self.policy)
             at_ms = max(claim.accepted_ms, state.judged_ms)
-            state.ids = person.ids
-            handed = encode_state(state)
-            effects.signals.append(
-                Moved(
-                    person=claim.owner,
-                    id=f"moved:{key}",
-                    occurred_ms=claim.occurred_ms,
-                    accepted_ms=at_ms,
-                    source=key,
-                    state=handed,
-                    via=(key,),
-                )
-            )
+            effects.signals.append(identity.handed_over(key, state, person.ids, claim, at_ms))
             current = judgement.active(state)
             if current is not None:
                 verdict = judgement.end(state, current[0], current[1], "moved", at_ms, self.policy)
                 if current[0] not in person.announced:
-                    self._decide(key, [verdict], claim, effects)
-                if verdict.said:
-                    self._tell(key, person, state, at_ms, effects, changed=True, activates=False)
+                    self._decide(key, verdict, claim, effects)
+                self._tell(key, person, state, effects, changed=verdict.said, activates=False)
         person.forward, person.state, person.pending, person.announced, person.ids = claim.owner, None, [], {}, b""
 
     def _reclaims(self, key: str, person: Person, signal: PersonSignal) -> bool:
@@ -320,106 +286,19 @@ class Partition:
         if len(signal.via) < PASSES_MAX:
             effects.signals.append(msgspec.structs.replace(signal, person=owner, via=(*signal.via, key)))
 
-    def _merge(self, state: State, moved: Moved) -> tuple[str, Episode] | None:
-        """Absorb a handed-over state; says which of its active episodes wants to go on here."""
-        try:
-            weaker = decode_state(moved.state)
-        except msgspec.DecodeError:
-            return None
-        current = judgement.active(weaker)
-        apply(state, moved, self.policy)
-        return (current[0], current[2]) if current is not None else None
-
-    def _after_merge(self, state: State, went_on: tuple[str, Episode] | None, at_ms: int) -> list[Verdict]:
-        verdicts = judgement.ends(state, at_ms, self.policy)
-        if went_on is None or went_on[0] not in self.policy.audiences:
-            return verdicts
-        name, episode = went_on
-        ours = judgement.active(state)
-        if ours is not None and self.policy.audiences[ours[0]].priority >= self.policy.audiences[name].priority:
-            return verdicts
-        standing = state.standings.setdefault(name, Standing())
-        if ours is None:
-            standing.active = episode
-            if judgement.ends(copy_state(state), at_ms, self.policy):
-                standing.active, standing.ended_ms = None, at_ms
-                return verdicts
-        else:
-            trial = copy_state(state)
-            trial.standings[ours[0]].active = None
-            trial.standings[name].active = episode
-            if judgement.ends(trial, at_ms, self.policy):
-                return verdicts
-            verdicts.append(judgement.end(state, ours[0], ours[1], "priority", at_ms, self.policy))
-            standing.active = episode
-        if episode.arm == "assisted":
-            expires_ms = contact.expiry(state, name, episode, self.policy)
-            tier = judgement.tier(state, at_ms, self.policy)
-            standing.said[episode.anchor[0]] = ("activated", "qualified")
-            verdicts.append(
-                Verdict(name, episode.anchor[0], "activated", "qualified", at_ms, expires_ms, episode.arm, tier, ())
-            )
-        return verdicts
-
-    # ---- what goes out
-
-    def _decide(self, key: str, verdicts: list[Verdict], cause: PersonSignal | None, effects: Effects) -> None:
-        for verdict in verdicts:
-            if not verdict.said:
-                continue
-            episode = episode_name(verdict.audience, verdict.anchor_ms)
-            at = to_rfc3339(verdict.at_ms)
-            effects.decisions.append(
-                Decision(
-                    person=key,
-                    audience=verdict.audience,
-                    episode=episode,
-                    outcome=verdict.outcome,
-                    reason=verdict.reason,
-                    at=at,
-                    occurred_at=to_rfc3339(cause.occurred_ms) if cause is not None else at,
-                    expires_at=to_rfc3339(verdict.expires_ms) if verdict.expires_ms is not None else None,
-                    arm=verdict.arm,
-                    tier=verdict.tier,
-                    cause=f"signal:{cause.id}" if cause is not None else "time",
-                    clauses=verdict.clauses,
-                    policy=self.policy.hash,
-                    id=decision_id(key, episode, verdict.outcome, verdict.reason, at),
-                )
-            )
+    def _decide(self, key: str, verdict: Verdict, cause: PersonSignal | None, effects: Effects) -> None:
+        if verdict.said:
+            effects.decisions.append(telling.decision(key, verdict, cause, self.policy))
 
     def _tell(
-        self, key: str, person: Person, state: State, at_ms: int, effects: Effects, *, changed: bool, activates: bool
+        self, key: str, person: Person, state: State, effects: Effects, *, changed: bool, activates: bool
     ) -> None:
         """A command when a decision changed what the contact shows, and while its conversation is open."""
-        if not changed and not in_conversation(state):
-            return
-        shown = contact.attributes(state, at_ms, self.policy)
-        told = hashlib.blake2b(msgspec.json.encode(shown), digest_size=ID_BYTES).digest()
-        if told == person.told:
-            return
-        person.told = told
-        person.revision += 1
-        kind, _, value = key.partition(":")
-        email = state.email[1] if state.email is not None else None
-        current = judgement.active(state) if activates else None
-        expires_ms = contact.expiry(state, current[0], current[2], self.policy) if current is not None else None
-        effects.commands.append(
-            Command(
-                person=key,
-                revision=person.revision,
-                attributes=shown,
-                decided_ms=at_ms,
-                external_id=value if kind == "id" else key if kind == "cio" else None,
-                email=value if kind == "email" else email,
-                create=current is not None,
-                activates=current is not None,
-                episode=episode_name(current[0], current[2].anchor[0]) if current is not None else None,
-                expires_ms=expires_ms,
-                event=contact.event(state, at_ms, self.policy) if current is not None else None,
-                erase=state.erased,
-            )
-        )
+        never_told = not person.told and not activates
+        if in_conversation(state) or (changed and not never_told):
+            command = telling.command(key, person, state, state.judged_ms, self.policy, activates=activates)
+            if command is not None:
+                effects.commands.append(command)
 
     def _schedule(self, key: str, person: Person) -> None:
         state = person.state
@@ -445,13 +324,6 @@ def _counted(person: Person, message_id: str) -> bool:
         return True
     person.ids = (ids + digest)[-IDS_MAX * ID_BYTES :]
     return False
-
-
-def _ids_of(moved: Moved) -> bytes:
-    try:
-        return decode_state(moved.state).ids
-    except msgspec.DecodeError:
-        return b""
 
 
 def _in_order(signals: list[PersonSignal]) -> list[PersonSignal]:

@@ -1,0 +1,148 @@
+"""The judge: the thinking, carried by Faust. Signals in; decisions, commands and passed-on signals out.
+
+A partition's log time belongs to a position of its log: with each commit the marks as of that position are kept, so that a
+worker that starts again at a committed offset thinks with the time that was known there, not with a later one.
+"""
+
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from agents.reliable import Codec, Output, Record, Store
+from contracts import commands, decisions, signals, topics
+from contracts.policy import Policy
+from streams import person
+from streams.partition import Effects, Marks, Partition
+from streams.person import Person
+
+MARKS_KEY = b"\x00marks"  # no person's key begins with a control character
+MARKS_KEPT = 4  # a commit that failed is tried again from the one before; more is for safety
+PERSON_TAG, MARKS_TAG = b"P1", b"M1"  # kind and version of a stored record
+log = structlog.get_logger(__name__)
+
+
+class MarksLog(msgspec.Struct, array_like=True):
+    """(next offset, marks as of it), oldest first."""
+
+    entries: list[tuple[int, Marks]] = []
+
+    def at(self, offset: int | None) -> Marks:
+        """The marks as of the newest kept position that is not after `offset`; none known where there is none."""
+        known = [marks for position, marks in self.entries if offset is not None and position <= offset]
+        return msgspec.structs.replace(known[-1], sources=dict(known[-1].sources)) if known else Marks()
+
+
+_marks_decoder = msgspec.msgpack.Decoder(MarksLog)
+
+
+def encode(record: Person | MarksLog) -> bytes:
+    if isinstance(record, Person):
+        return PERSON_TAG + person.encode(record)
+    return MARKS_TAG + msgspec.msgpack.encode(record)
+
+
+def decode(data: bytes) -> Person | MarksLog:
+    """ValueError where the record's kind or version is unknown, so that an older release never misreads a newer state."""
+    tag, body = data[:2], data[2:]
+    if tag == PERSON_TAG:
+        return person.decode(body)
+    if tag == MARKS_TAG:
+        return _marks_decoder.decode(body)
+    raise ValueError("this state was written by a newer release; upgrade this worker")
+
+
+CODEC = Codec(encode=encode, decode=decode)
+
+
+class People(MutableMapping[str, Person]):
+    """The people of one store, by their keys as text."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getitem__(self, key: str) -> Person:
+        found = self._store.get(key.encode())
+        if found is None:
+            raise KeyError(key)
+        assert isinstance(found, Person), "the marks have a key of their own"
+        return found
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = self._store.get(key.encode())
+        return default if found is None else found
+
+    def __setitem__(self, key: str, value: Person) -> None:
+        self._store.put(key.encode(), value)
+
+    def __delitem__(self, key: str) -> None:
+        self._store.delete(key.encode())
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, _ in self.items_now())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.items_now())
+
+    def items_now(self) -> Iterator[tuple[str, Person]]:
+        return ((key.decode(), record) for key, record in self._store.items() if key != MARKS_KEY)
+
+
+class Judge:
+    """Handler of the `signals` topic; one Partition of the thinking per partition that this worker owns."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._partitions: dict[int, Partition] = {}
+
+    def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
+        assert store is not None, "the judge has a table"
+        people = People(store)
+        kept = store.get(MARKS_KEY)
+        marks = kept.at(committed) if isinstance(kept, MarksLog) else Marks()
+        thinking = Partition(self.policy, people, marks=marks)
+        thinking.restore(people.items_now())
+        self._partitions[partition] = thinking
+
+    def revoked(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+
+    def batch(self, store: Store | None, records: Sequence[Record]) -> Iterable[Output]:
+        outputs: list[Output] = []
+        for record in records:
+            thinking = self._partitions[record.partition]
+            outputs += self._one(thinking, record)
+        return outputs
+
+    def before_flush(self, store: Store | None, next_offset: int) -> None:
+        assert store is not None, "the judge has a table"
+        marks = self._partitions[store.number].marks
+        kept = store.get(MARKS_KEY)
+        entries = kept.entries if isinstance(kept, MarksLog) else []
+        now = msgspec.structs.replace(marks, sources=dict(marks.sources))
+        entries = [entry for entry in entries if entry[0] < next_offset][1 - MARKS_KEPT :]
+        store.put(MARKS_KEY, MarksLog([*entries, (next_offset, now)]))
+
+    def _one(self, thinking: Partition, record: Record) -> list[Output]:
+        try:
+            signal = signals.decode(record.value or b"")
+        except msgspec.DecodeError:
+            return [unreadable(record)]
+        return outputs_of(thinking.take(signal, record.offset))
+
+
+def outputs_of(effects: Effects) -> list[Output]:
+    """Decisions first, so that nothing is ordered whose decision is not written; passed-on signals go back to the log."""
+    return [
+        *(Output(topics.DECISIONS.name, d.person.encode(), decisions.encode(d)) for d in effects.decisions),
+        *(Output(topics.COMMANDS.name, c.person.encode(), commands.encode(c)) for c in effects.commands),
+        *(Output(topics.SIGNALS.name, s.person.encode(), signals.encode(s)) for s in effects.signals),
+    ]
+
+
+def unreadable(record: Record) -> Output:
+    """A record of the log that is no signal goes to quarantine with its original bytes."""
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    body = {"stage": "judge", "reason": "not_a_signal", "source": place, "value": record.value or b""}
+    return Output(topics.QUARANTINE.name, place.encode(), msgspec.json.encode(body))
