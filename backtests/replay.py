@@ -1,0 +1,42 @@
+"""Replaying: a history of signals through the same thinking that judges live, with marks made from the history itself.
+
+`replay` reads no clock, sends nothing and writes nothing: effects come back in order of log position, commands included,
+for whoever wants to look at them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from contracts.signals import Marked, PersonSignal
+from streams.partition import Effects, Partition
+
+SOURCE = "history/0"
+
+
+def replay(history: Iterable[PersonSignal], partition: Partition, *, until_ms: int | None = None) -> Iterator[Effects]:
+    """Effects of each record of the log that the history makes; `history` in order of acceptance.
+
+    Before the signals of instant T everything up to T - 1 is judged; time ends with the last signal's instant, or at
+    `until_ms`, which is included; signals accepted after it are left out.
+    """
+    position = 0
+    last_ms: int | None = None
+    for signal in history:
+        if until_ms is not None and signal.accepted_ms > until_ms:
+            break
+        if last_ms is None or signal.accepted_ms > last_ms:
+            last_ms = signal.accepted_ms
+            position += 1
+            yield partition.take(_mark(last_ms - 1), position)
+        waiting = [signal]
+        while waiting:
+            position += 1
+            effects = partition.take(waiting.pop(), position)
+            waiting.extend(reversed(effects.signals))  # what is handed over or passed on comes before the next call
+            yield effects
+    end_ms = until_ms if until_ms is not None else last_ms
+    if end_ms is not None:
+        yield partition.take(_mark(end_ms), position + 1)
+
+
+def _mark(at_ms: int) -> Marked:
+    return Marked(source=SOURCE, at_ms=at_ms, of=1, outcomes=False)
