@@ -40,6 +40,14 @@ def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
     return Anchored(max(page, event))
 
 
+def is_over(state: State, audience: Audience, at_ms: int) -> bool:
+    """A cheap look first: no order at all, or even the newest one's window is over."""
+    if audience.anchor.order is None or audience.leave_after.of_cycle:
+        return False
+    last = orders.newest(state.orders)
+    return last is None or last.at is None or at_ms >= last.at[0] + audience.leave_after.span_ms
+
+
 def of_active(state: State, audience: Audience, moment: Moment) -> Anchored | None:
     """The anchor of an active episode as the facts are now; None when it is gone, its order being cancelled or refunded."""
     if audience.anchor.order is None:

@@ -39,8 +39,17 @@ REPLACING = frozenset({"Cart Viewed", "Checkout Started", "Checkout Updated"})
 NOTHING = Item("")
 
 
+def concerns_judgement(signal: PersonSignal, policy: Policy) -> bool:
+    """False where a signal changes nothing that a judgement reads, as most of a shop's traffic: looking at products."""
+    if isinstance(signal, Tracked):
+        return signal.event != "Product Viewed" or signal.event in policy.remembered_events
+    if isinstance(signal, Paged):
+        return page_kind(signal.path, policy) is not None
+    return True
+
+
 def apply(state: State, signal: PersonSignal, policy: Policy) -> None:
-    """Change `state` by `signal`. A state that is handed over (Moved) and cannot be read changes nothing."""
+    """Change `state` by `signal`. A state that is handed over (Moved) must be readable."""
     if state.erased:
         return
     state.seq += 1
@@ -84,6 +93,7 @@ def _tracked(state: State, call: Tracked, at: Moment, policy: Policy) -> None:
         if placed is not None:
             emptied = cart.order(state.cart, at, policy)
             placed.category = placed.category if placed.lined else emptied.category
+            orders.counted(state.orders)
     elif name in policy.names.refunds or name in policy.names.partial_refunds:
         orders.refund(state.orders, call, at, policy, partial=name in policy.names.partial_refunds)
     elif name in policy.names.cancels:

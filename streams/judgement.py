@@ -126,6 +126,8 @@ def _consider(
     if standing is not None and standing.active is not None:
         _, due_ms, _, _ = _end_of(state, name, standing.active, at_ms, policy)
         return [], due_ms
+    if anchors.is_over(state, audience, at_ms):
+        return [], None
     anchored = anchors.newest(state, audience, policy)
     if anchored is None:
         return [], None

@@ -6,7 +6,7 @@ Sequence numbers of two records do not compare, so equal instants keep the order
 
 from contracts.conditions import REMEMBERED_MAX
 from contracts.policy import Policy
-from streams.orders import find
+from streams.orders import counted, find
 from streams.person import (
     ACTIVATIONS_MAX,
     CONVERSATIONS_MAX,
@@ -83,6 +83,7 @@ def _orders(ours: Orders, theirs: Orders, cart: Cart) -> None:
     ours.older_count += theirs.older_count
     ours.older_value += theirs.older_value
     ours.older_categories = tuple(dict.fromkeys(ours.older_categories + theirs.older_categories))
+    counted(ours)
     newest_order = max((order.at for order in ours.recent if order.at is not None), default=None)
     if newest_order is not None:
         cart.lines = {key: line for key, line in cart.lines.items() if line.touched >= newest_order}

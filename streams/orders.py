@@ -10,7 +10,7 @@ from itertools import pairwise
 from contracts.instant import DAY_MS
 from contracts.policy import Policy
 from contracts.signals import Item, Tracked
-from streams.person import ORDERS_MAX, Moment, Order, Orders
+from streams.person import ORDERS_MAX, Moment, Order, Orders, Tally
 
 ZERO = Decimal(0)
 OCCASIONS_MIN = 3  # buying occasions from which a cycle is measured
@@ -81,17 +81,28 @@ def counting(orders: Orders) -> list[Order]:
     return [order for order in orders.recent if order.counts()]
 
 
+def counted(orders: Orders) -> None:
+    """Bring the tally up to date; called after every change of an order."""
+    live = counting(orders)
+    worth = (max(ZERO, (order.value or ZERO) - order.refunded) for order in live)
+    orders.tally = Tally(
+        count=len(live) + orders.older_count,
+        value=sum(worth, orders.older_value),
+        newest=live[-1] if live else None,
+        cycle_ms=_measured_cycle_ms(live),
+    )
+
+
 def count(orders: Orders) -> int:
-    return len(counting(orders)) + orders.older_count
+    return orders.tally.count
 
 
 def lifetime_value(orders: Orders) -> Decimal:
-    kept = (max(ZERO, (order.value or ZERO) - order.refunded) for order in counting(orders))
-    return sum(kept, orders.older_value)
+    return orders.tally.value
 
 
 def newest(orders: Orders) -> Order | None:
-    return next((order for order in reversed(orders.recent) if order.counts()), None)
+    return orders.tally.newest
 
 
 def first_with_guide(orders: Orders, policy: Policy) -> Order | None:
@@ -107,19 +118,25 @@ def first_with_guide(orders: Orders, policy: Policy) -> Order | None:
 
 def cycle_ms(orders: Orders, policy: Policy) -> int | None:
     """Median gap between buying occasions, else the policy's days for the newest order's category; None unknown."""
-    occasions: list[int] = []
-    for order in counting(orders):
-        assert order.at is not None
-        if not occasions or order.at[0] >= occasions[-1] + DAY_MS:
-            occasions.append(order.at[0])
-    occasions = occasions[-OCCASIONS_MAX:]
-    if len(occasions) >= OCCASIONS_MIN:
-        gaps = sorted(later - earlier for earlier, later in pairwise(occasions))
-        middle = len(gaps) // 2
-        return gaps[middle] if len(gaps) % 2 else (gaps[middle - 1] + gaps[middle] + 1) // 2
+    if orders.tally.cycle_ms is not None:
+        return orders.tally.cycle_ms
     last = newest(orders)
     days = policy.reorder_days.get(last.category) if last is not None and last.category is not None else None
     return None if days is None else days * DAY_MS
+
+
+def _measured_cycle_ms(live: list[Order]) -> int | None:
+    occasions: list[int] = []
+    for order in live:
+        assert order.at is not None, "an order that counts was seen"
+        if not occasions or order.at[0] >= occasions[-1] + DAY_MS:
+            occasions.append(order.at[0])
+    occasions = occasions[-OCCASIONS_MAX:]
+    if len(occasions) < OCCASIONS_MIN:
+        return None
+    gaps = sorted(later - earlier for earlier, later in pairwise(occasions))
+    middle = len(gaps) // 2
+    return gaps[middle] if len(gaps) % 2 else (gaps[middle - 1] + gaps[middle] + 1) // 2
 
 
 def _found_or_new(orders: Orders, order_id: str | None) -> Order:
@@ -149,3 +166,4 @@ def _arrange(orders: Orders) -> None:
             orders.older_value += max(ZERO, (gone.value or ZERO) - gone.refunded)
             categories = dict.fromkeys(orders.older_categories + gone.categories)
             orders.older_categories = tuple(categories)[:CATEGORIES_MAX]
+    counted(orders)

@@ -28,7 +28,7 @@ from contracts.signals import (
     strength,
 )
 from streams import contact, identity, judgement, telling
-from streams.fold import apply
+from streams.fold import apply, concerns_judgement
 from streams.judgement import Verdict
 from streams.person import (
     ID_BYTES,
@@ -210,9 +210,16 @@ class Partition:
             at_ms = max(next_ms, state.judged_ms)
             cause: PersonSignal | None = None
             verdicts: list[tuple[Verdict, PersonSignal | None]] = []
+            concerned = state.due_ms is not None and state.due_ms <= at_ms
             while person.pending and person.pending[0].accepted_ms <= at_ms:
                 cause = person.pending.pop(0)
-                verdicts += [(verdict, cause) for verdict in self._applied(state, cause, at_ms)]
+                if concerns_judgement(cause, self.policy):
+                    concerned = True
+                    verdicts += [(verdict, cause) for verdict in self._applied(state, cause, at_ms)]
+                else:
+                    apply(state, cause, self.policy)
+            if not concerned:
+                continue
             judged = judgement.judge(state, at_ms, self.policy, delivered_at_once=not self.marks.outcomes)
             state.due_ms = judged.due_ms
             verdicts += [(verdict, cause) for verdict in judged.verdicts]

@@ -82,11 +82,24 @@ class Order(msgspec.Struct, array_like=True):
         return self.at is not None and self.cancel_ms is None and not self.full_refund()
 
 
+class Tally(msgspec.Struct, array_like=True):
+    """What is asked at every judgement, counted when an order changes: orders that count, their worth, the newest, and
+    the gap between buying occasions as measured (None below three occasions)."""
+
+    count: int = 0
+    value: Decimal = Decimal(0)
+    newest: Order | None = None
+    cycle_ms: int | None = None
+
+
 class Orders(msgspec.Struct, array_like=True):
+    """recent: oldest first. tally: see orders.counted, which keeps it true."""
+
     recent: list[Order] = []
     older_count: int = 0
     older_value: Decimal = Decimal(0)
     older_categories: tuple[str, ...] = ()
+    tally: Tally = msgspec.field(default_factory=Tally)
 
 
 class Delivery(msgspec.Struct, array_like=True):

@@ -131,7 +131,8 @@ _KEYS = st.sampled_from([ME, "id:other", "email:me@x.org", "anon:a1", "cio:c1"])
 _EVENTS = st.sampled_from(
     [
         "Product Added", "Product Added", "Product Added", "Product Removed", "Cart Viewed", "Checkout Started", "Order Completed",
-        "Order Paid", "Order Refunded", "Order Partially Refunded", "Order Cancelled", "Subscription Cancel Started",
+        "Order Paid",
+        "Order Refunded", "Order Partially Refunded", "Order Cancelled", "Subscription Cancel Started",
         "Subscription Kept", "Delivery Delayed", "Order Delivered", "Product Viewed",
     ]
 )  # fmt: skip

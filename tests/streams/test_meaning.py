@@ -7,6 +7,7 @@ import pytest
 from contracts.instant import DAY_MS, duration_ms
 from contracts.signals import Claimed, Consented, Conversed, Erased, Identified, Item, Messaged, PersonSignal
 from streams import cart, orders
+from streams.person import Cart
 from tests.streams.histories import ME, POLICY, START_MS, Run, added, ordered, page, stamp, track
 
 ABANDONED = ("high_aov_abandoner", "activated qualified")
@@ -258,7 +259,7 @@ def test_a_higher_moment_takes_over_and_both_stand_side_by_side() -> None:
 
 def test_at_risk_repeat_stands_on_the_newest_email_opened_by_a_human_and_not_clicked() -> None:
     base = [ordered("o1", 40, "0m"), ordered("o2", 40, "3d")]
-    opened = [message("sent", "50d"), message("opened", "51d")]
+    opened: list[PersonSignal] = [message("sent", "50d"), message("opened", "51d")]
     assert said(*base, *opened, until="64d") == [(f"{63 * 24 * 60}m", "at_risk_repeat", "activated qualified")]
     prefetched = [message("sent", "50d"), message("opened", "51d", human=False)]
     assert said(*base, *prefetched, until="64d") == []
@@ -341,7 +342,7 @@ def test_two_ids_that_claim_each_other_form_no_loop() -> None:
 
 
 def test_a_late_line_is_judged_by_when_it_was_touched() -> None:
-    basket = cart.Cart()
+    basket = Cart()
     cart.add(basket, Item("a", price=Decimal(10)), "USD", (START_MS + 10, 1), POLICY)
     cart.add(basket, Item("b", price=Decimal(20)), "USD", (START_MS + 30, 2), POLICY)
     cart.order(basket, (START_MS + 20, 3), POLICY)
