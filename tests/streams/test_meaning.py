@@ -162,7 +162,12 @@ def test_a_cancelled_order_stops_everything_for_seven_days() -> None:
 
 
 def test_a_conversation_withdraws_and_holds_for_twelve_hours_after_its_close() -> None:
-    history = [added("serum", 180, "0m"), chat(True, "3h"), chat(False, "4h"), added("serum", 180, "8h")]
+    history: list[PersonSignal] = [
+        added("serum", 180, "0m"),
+        chat(True, "3h"),
+        chat(False, "4h"),
+        added("serum", 180, "8h"),
+    ]
     assert said(*history, until="40h") == [
         ("120m", *ABANDONED),
         ("180m", "high_aov_abandoner", "withdrawn in_conversation"),
@@ -183,7 +188,7 @@ def test_unsubscribed_in_one_tool_holds_until_subscribed_in_that_tool() -> None:
     def word(tool: str, subscribed: bool, at: str) -> Consented:
         return Consented(tool=tool, subscribed=subscribed, **{**stamp(at), "id": f"{tool} {at}"})  # type: ignore[arg-type]
 
-    history = [
+    history: list[PersonSignal] = [
         added("serum", 180, "0m"),
         word("intercom", False, "1h"),
         word("customerio", True, "3h"),
@@ -331,7 +336,7 @@ def test_two_ids_that_claim_each_other_form_no_loop() -> None:
     def alias(weaker: str, owner: str, at: str) -> Claimed:
         return Claimed(owner=owner, **{**stamp(at, weaker), "id": f"{weaker} {at}"})  # type: ignore[arg-type]
 
-    history = [
+    history: list[PersonSignal] = [
         added("serum", 180, "0m", key="id:b"),
         alias("id:b", "id:a", "1m"),
         alias("id:a", "id:b", "2m"),
