@@ -5,6 +5,7 @@ groups of three, an optional `.` and decimals, and beside them at most one of `$
 (`1,299.00`, `$12`, `12.50 USD`). Everything else is None: NaN, infinities, booleans, exponents in text, `12,50`.
 """
 
+import math
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -24,7 +25,7 @@ def read_amount(value: object) -> Decimal | None:
     if isinstance(value, int):
         return Decimal(value) if -AMOUNT_ABS_MAX < value < AMOUNT_ABS_MAX else None
     if isinstance(value, float):
-        return _bounded(Decimal(repr(value))) if abs(value) < AMOUNT_ABS_MAX else None  # NaN compares False
+        return _bounded(Decimal(repr(value))) if math.isfinite(value) else None
     if isinstance(value, str):
         return _from_text(value)
     return None

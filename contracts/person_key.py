@@ -16,7 +16,7 @@ _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]")  # U+
 def identifier(value: object) -> str | None:
     """An id as text (an integer as its digits), None where it is missing or blank. Refused `bad_key` when unfit."""
     if isinstance(value, str):
-        if len(value) <= KEY_CHARS_MAX and value.isprintable():
+        if len(value) <= KEY_CHARS_MAX and value.isprintable() and "\ufffd" not in value:
             return value if value.strip() else None
         text = value
     elif value is None:

@@ -59,7 +59,7 @@ def read_call(
         user=call.get("userId"), cio=traits.get("cio_id"), email=email, anonymous=call.get("anonymousId")
     )
     if not keys:
-        if call.get("event") in _HOUSEKEEPING:
+        if str(call.get("event")) in _HOUSEKEEPING:
             return "housekeeping"
         raise Refused("no_person")
     if kind == "identify":
