@@ -1,0 +1,219 @@
+"""The Intercom adapter: one verb makes a contact show a command, one registers the attributes.
+
+Intercom has no upsert. A contact is found by our own memory, else by external id (e-mail where there is none), and created
+only where the command says so; a clash is resolved by the id that the 409 names, after checking that it is our person.
+"""
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from agents.intercom import register as registration
+from agents.intercom.failures import Ambiguous, Failure, Refused, TryLater, Unauthorized, Unknown
+from agents.intercom.known import Known
+from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client
+from agents.intercom.values import changed, typed
+from contracts.commands import Command
+from contracts.fields import DataType, Field
+from contracts.signals import Scalar
+
+MERGES_FOLLOWED_MAX = 3  # chains of merges are short; a longer one is a loop
+VANISHED_SECONDS = 5.0  # whoever deletes or merges a contact under our hands is at work right now
+LOOKUPS_MAX = 2  # a contact may vanish under a call once; twice within one call means that somebody fights us
+_ID = re.compile(r"id=(\w+)")
+
+
+class Intercom:
+    """One workspace.
+
+    base_url: of the token's region. now_ms: unix milliseconds, for the reset header. transport: where a test or the
+    rehearsal puts its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        token: str,
+        now_ms: Callable[[], int],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = client(base_url=base_url, token=token, transport=transport)
+        self._line = Line(self._http, now_ms)
+        self._manifest: tuple[Field, ...] = ()
+        self._types: dict[str, DataType] = {}
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def register(self, manifest: tuple[Field, ...]) -> tuple[str, ...]:
+        """Creates the attributes that are missing and returns their names. Unfit where the workspace does not fit."""
+        self._manifest = manifest
+        self._types = {field.name: field.data_type for field in manifest}
+        return await registration.register(self._line, manifest)
+
+    async def show(self, command: Command, known: Known) -> Known:
+        """Makes the contact show `command` and returns what is known then; intercom_id None: there is no such contact.
+
+        Raises TryLater, Unknown, Refused (Ambiguous) or Unauthorized, with `known` set to what is known by then.
+        """
+        wanted = dict.fromkeys(command.attributes) if command.erase else typed(command.attributes, self._types)
+        attempt = _Attempt(self._line, command, wanted, known)
+        try:
+            return await self._registered(attempt)
+        except (TryLater, Unknown, Refused, Unauthorized) as failure:
+            failure.known = attempt.known
+            raise
+
+    async def _registered(self, attempt: "_Attempt") -> Known:
+        """An attribute that Intercom does not know (somebody archived it) is registered once more, then written again."""
+        try:
+            return await attempt.run()
+        except Invalid:
+            if not self._manifest:
+                raise
+        try:
+            await registration.register(self._line, self._manifest)
+        except Failure as failure:
+            if isinstance(failure, TryLater | Unknown | Unauthorized):
+                raise
+            raise Refused("attributes_unfit") from failure
+        return await attempt.run()
+
+
+class _Attempt:
+    """One command on its way; `known` grows as the calls succeed."""
+
+    def __init__(self, line: Line, command: Command, wanted: dict[str, Scalar], known: Known) -> None:
+        self._line = line
+        self._command = command
+        self._wanted = wanted
+        self.known = known
+        self._doubt = known.attributes is None
+
+    async def run(self) -> Known:
+        for _ in range(LOOKUPS_MAX):
+            try:
+                if self.known.intercom_id is None and not await self._found():
+                    if not self._command.create:
+                        return self.known  # never written reads as false: there is nothing to take back
+                    await self._create()
+                await self._write()
+                await self._tell()
+                return self.known
+            except Merged as merged:
+                self._learn(merged.canonical_id, None)
+            except Gone:
+                self.known = Known()
+        raise TryLater(VANISHED_SECONDS, "the contact vanished twice while it was written", shared=False)
+
+    async def _found(self) -> bool:
+        if self._command.external_id is not None:
+            found = await self._by_external_id(self._command.external_id)
+        elif self._command.email is not None:
+            found = await self._by_email(self._command.email)
+        else:
+            raise Refused("no_identity")
+        if found is not None:
+            self._learn(found["id"], None if self._doubt else self._ours(found))
+        return found is not None
+
+    async def _by_external_id(self, external_id: str) -> dict[str, Any] | None:
+        return await self._read(f"/contacts/find_by_external_id/{quote(external_id, safe='')}")
+
+    async def _by_email(self, email: str) -> dict[str, Any] | None:
+        query = {"field": "email", "operator": "=", "value": email.lower()}
+        body = {"query": query, "pagination": {"per_page": 2}}
+        hits = (await self._line.call("POST", "/contacts/search", body, reads=True)).get("data", [])
+        if len(hits) > 1:
+            raise Ambiguous
+        return dict(hits[0]) if hits else None
+
+    async def _read(self, path: str) -> dict[str, Any] | None:
+        """The contact at `path`, or the one that it was merged into; None where there is none."""
+        for _ in range(MERGES_FOLLOWED_MAX + 1):
+            try:
+                return _contact(await self._line.call("GET", path))
+            except Gone:
+                return None
+            except Merged as merged:
+                path = f"/contacts/{merged.canonical_id}"
+        raise Refused("merged_in_a_loop")
+
+    async def _create(self) -> None:
+        command = self._command
+        body: dict[str, Any] = {"role": "user"}
+        if command.external_id is not None:
+            body["external_id"] = command.external_id
+        if command.email is not None:
+            body["email"] = command.email
+        body["custom_attributes"] = {name: value for name, value in self._wanted.items() if value is not None}
+        try:
+            created = await self._doubtful("POST", "/contacts", body)
+        except Conflict as conflict:
+            await self._adopt(conflict.message)
+        else:
+            self._learn(created["id"], dict(self._wanted))
+
+    async def _adopt(self, message: str) -> None:
+        """Takes the contact that a 409 names, if it is our person; an archived one is left where somebody put it."""
+        if "archived" in message:
+            raise Refused("archived")
+        match = _ID.search(message)
+        found = await self._read(f"/contacts/{match[1]}") if match is not None else None
+        if found is None or not self._is_ours(found):
+            raise Ambiguous
+        self._learn(found["id"], self._ours(found))
+
+    def _is_ours(self, found: dict[str, Any]) -> bool:
+        if self._command.external_id is not None:
+            return bool(found.get("external_id") == self._command.external_id)
+        email = html.unescape(str(found.get("email") or "")).lower()  # names and addresses come back escaped
+        return email == (self._command.email or "").lower()
+
+    async def _write(self) -> None:
+        difference = changed(self._wanted, self.known.attributes)
+        if not difference:
+            return
+        try:
+            path = f"/contacts/{self.known.intercom_id}"
+            await self._doubtful("PUT", path, {"custom_attributes": difference})
+        except Conflict as conflict:
+            raise Refused("conflict") from conflict
+        self._learn(self.known.intercom_id, {**(self.known.attributes or {}), **difference})
+
+    async def _tell(self) -> None:
+        """The event comes last: Intercom knows none for a contact that it does not know."""
+        event = self._command.event
+        if event is None or self._command.erase or self.known.event == (event.name, event.created_s):
+            return
+        body = {"event_name": event.name, "created_at": event.created_s, "id": self.known.intercom_id}
+        await self._line.call("POST", "/events", {**body, "metadata": event.metadata})
+        self.known = msgspec.structs.replace(self.known, event=(event.name, event.created_s))
+
+    async def _doubtful(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A write of attributes: where its answer is lost, nothing of them is known any more."""
+        try:
+            return _contact(await self._line.call(method, path, body))
+        except Unknown:
+            self.known = msgspec.structs.replace(self.known, attributes=None)
+            raise
+
+    def _ours(self, found: dict[str, Any]) -> dict[str, Scalar]:
+        shown = found.get("custom_attributes") or {}
+        return {name: shown.get(name) for name in self._wanted}
+
+    def _learn(self, intercom_id: str | None, attributes: dict[str, Scalar] | None) -> None:
+        self.known = msgspec.structs.replace(self.known, intercom_id=intercom_id, attributes=attributes)
+
+
+def _contact(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer if it names a contact; Unknown where it does not, since a write may stand behind it."""
+    if not isinstance(answer.get("id"), str):
+        raise Unknown("the answer names no contact")
+    return answer
