@@ -1,0 +1,69 @@
+"""`concierge backtest`: a history judged by a policy; nothing is sent."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from console.command import complain, refusing
+from console.policy import PolicyFile, shipped
+from console.progress import bars
+
+Input = Annotated[Path, typer.Argument(metavar="INPUT", help="Calls in any envelope, one a line (JSONL, gzip too).")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for decisions.jsonl and summary.json.")]
+Until = Annotated[
+    str | None, typer.Option("--until", help="Run time on to this instant, included. [default: the last call]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+def backtest(source: Input, out: Out, policy: PolicyFile = None, until: Until = None, json: AsJson = False) -> None:
+    """Replay a history of calls through the thinking. Sends nothing, ever.
+
+    Time is taken from the calls: each is accepted when it occurred. Lines that cannot be read go to
+    DIR/quarantine.jsonl.
+
+    Example: concierge backtest events.jsonl --policy policies/skincare.yaml --until 2019-10-02T00:00:00Z --out result/
+    """
+    import msgspec
+
+    from backtests.backtest import run
+    from backtests.history import HistoryError
+    from contracts.instant import from_rfc3339
+    from contracts.policy import PolicyError, load
+
+    try:
+        until_ms = from_rfc3339(until) if until is not None else None
+    except ValueError as error:
+        complain(f"--until: {error}")
+        raise typer.Exit(2) from None
+    with refusing(PolicyError, HistoryError):
+        rules = load(policy or shipped())
+        with bars("reading", "judging") as (reading, judging):
+            told = run(source, rules, out=out, until_ms=until_ms, reading=reading, judging=judging)
+    if json:
+        typer.echo(msgspec.json.encode(told).decode())
+    else:
+        _print(told, out)
+
+
+def _print(told: dict[str, Any], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"{told['calls']} calls of {told['people']} people, {told['first']} to {told['until']}", highlight=False
+    )
+    table = Table("audience", "outcome", "reason", "decisions")
+    for audience, counts in told["audiences"].items():
+        for outcome in ("activated", "withheld", "withdrawn"):
+            for reason, count in counts.get(outcome, {}).items():
+                table.add_row(audience, outcome, reason, str(count))
+    if told["decisions"]:
+        console.print(table)
+    else:
+        console.print("No decision: nobody was in a moment.")
+    for reason, count in told["rejected"].items():
+        console.print(f"{count} lines in quarantine: {reason}", highlight=False)
+    console.print(f"Written to {out}", highlight=False, soft_wrap=True)

@@ -1,0 +1,29 @@
+"""The `concierge` command. Each verb loads what it needs when it runs, so that `--help` is quick."""
+
+import typer
+
+from console import policy
+from console.backtest import backtest
+from console.command import OneSentence
+from console.importing import import_
+from console.rehearse import rehearse
+
+app = typer.Typer(
+    cls=OneSentence,
+    help="From a Customer.io event to an Intercom moment.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _concierge() -> None:
+    """From a Customer.io event to an Intercom moment."""
+
+
+app.command("rehearse")(rehearse)
+app.command("import")(import_)
+app.command("backtest")(backtest)
+app.add_typer(policy.app, name="policy")
