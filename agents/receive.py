@@ -1,5 +1,9 @@
 """Serves the receiver with uvicorn until the process is told to stop."""
 
+import signal
+import threading
+from types import FrameType
+
 import uvicorn
 
 from agents.log_writer import KafkaLog
@@ -24,8 +28,15 @@ async def receive(settings: Settings) -> int:
         app, host=settings.listen_host, port=settings.listen_port, log_level="warning", access_log=False,
         limit_concurrency=CONNECTIONS_MAX, timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX, server_header=False,
     )  # fmt: skip
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _already_stopping)
     try:
         await uvicorn.Server(config).serve()
     finally:
         await writer.close()
     return 0
+
+
+def _already_stopping(number: int, frame: FrameType | None) -> None:
+    """uvicorn raises the signal once more after its orderly stop; the default would end us before Kafka is told."""

@@ -171,20 +171,23 @@ async def test_an_address_without_a_secret_does_not_exist_unless_it_is_opened(lo
         assert [(await http.post(path, content=CALL)).status_code for path, _, _ in DOORS] == [404, 200, 404]
 
 
-async def test_a_kafka_that_is_not_there_is_noticed_within_about_a_second() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = read_settings({**SECRETS, "CONCIERGE_KAFKA_BOOTSTRAP": f"127.0.0.1:{port}"})
-    writer = KafkaLog(settings)
-    app = receiver_app(doors=doors(settings), writer=writer, clock=FixedClock(AT_MS))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver") as http:
-        began = time.monotonic()
-        answer = await http.post("/customerio/webhook", content=CALL, headers=report_headers(CALL))
-        assert answer.status_code == 503
-        assert time.monotonic() - began < PUT_SECONDS_MAX + 1
-        assert (await http.get("/ready")).status_code == 503
-    await writer.close()
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_kafka_that_is_away_or_silent_is_noticed_within_about_a_second(silent: bool) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if silent:
+            listener.listen()
+        port = listener.getsockname()[1]
+        settings = read_settings({**SECRETS, "CONCIERGE_KAFKA_BOOTSTRAP": f"127.0.0.1:{port}"})
+        writer = KafkaLog(settings)
+        app = receiver_app(doors=doors(settings), writer=writer, clock=FixedClock(AT_MS))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver") as http:
+            began = time.monotonic()
+            answer = await http.post("/customerio/webhook", content=CALL, headers=report_headers(CALL))
+            assert answer.status_code == 503
+            assert time.monotonic() - began < PUT_SECONDS_MAX + 1
+            assert (await http.get("/ready")).status_code == 503
+        await writer.close()
 
 
 async def test_our_own_log_shows_nothing_of_a_refused_body(log: FakeLog) -> None:
