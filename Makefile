@@ -1,0 +1,50 @@
+# Concierge. Needs Python 3.11 or 3.12 and make; `make test` also Java 17 and Maven, for a real Kafka on loopback.
+# ARGS is passed through: make demo ARGS="--seed 7", make test ARGS="tests/streams -k cart".
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ROOMS := contracts streams agents backtests rehearsal console
+CHECKED := $(ROOMS) tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench schemas picture
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(READY)  ## A .venv with the locked dependencies and the concierge command
+
+demo: $(READY)  ## A day of a simulated shop in about a minute, with a checked summary
+	$(BIN)/concierge demo $(ARGS)
+
+test: $(READY)  ## The whole test suite, a real Kafka included
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)  ## Lint, format, types, direction of imports, lock and published schemas
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy $(CHECKED)
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/uv lock --check
+	$(BIN)/python -m contracts.schema --check
+
+bench: $(READY)  ## How fast signals are read and folded, beside plain decoding
+	$(BIN)/python -m benchmarks.fold $(ARGS)
+
+schemas: $(READY)  ## Write the JSON Schemas again, after a change of the contracts
+	$(BIN)/python -m contracts.schema
+
+picture: $(READY)  ## Make the picture of the running demo that README shows
+	$(BIN)/concierge demo --picture docs/demo.svg
+
+# uv is pinned and checked against hashes, and lives in the .venv, so that nothing else need be installed.
+$(BIN)/uv: .ci/uv.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else "concierge needs Python 3.11 or 3.12, and $(PYTHON) is %d.%d; name another one: make setup PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
+	@touch $@
+
+$(READY): uv.lock pyproject.toml $(BIN)/uv
+	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --inexact
+	@touch $@
