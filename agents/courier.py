@@ -1,0 +1,254 @@
+"""The courier: makes Intercom agree with the commands, a withdrawal before an activation, one call per person at a time.
+
+Activations wait the settle time and until their partition was read to its end; they are dropped once they expired. Freshness
+is checked right before each call. Knows neither Kafka nor Faust: records, clock, Intercom and outcomes are given as ports.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+from agents import desired
+from agents.desired import Contact
+from agents.intercom import Known, Refused, TryLater, Unknown
+from contracts.commands import Command
+from contracts.signals import Delivered
+
+IN_FLIGHT_MAX = 16  # at 0.11 s a call this is 145 calls a second, near the 167 of Intercom's default budget
+Lane = Literal["urgent", "settling"]
+LANES: tuple[Lane, ...] = ("urgent", "settling")
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Shower(Protocol):
+    async def show(self, command: Command, known: Known) -> Known: ...
+
+
+class Contacts(Protocol):
+    """The durable records of one partition."""
+
+    def get(self, person: str) -> Contact | None: ...
+
+    def put(self, person: str, contact: Contact) -> None: ...
+
+
+class _Partition:
+    def __init__(self, contacts: Contacts) -> None:
+        self.contacts = contacts
+        self.caught_up = False
+        self.held: set[str] = set()  # people whose activation waits until the partition is read to its end
+
+
+class Courier:
+    """settle_seconds: how long an activation waits for what may overtake it. deliver: takes each outcome, durably."""
+
+    def __init__(
+        self,
+        *,
+        intercom: Shower,
+        clock: Clock,
+        settle_seconds: float,
+        deliver: Callable[[Delivered], Awaitable[None]],
+    ) -> None:
+        self._intercom = intercom
+        self._clock = clock
+        self._settle_ms = int(settle_seconds * 1000)
+        self._deliver = deliver
+        self._partitions: dict[int, _Partition] = {}
+        self._lanes: dict[Lane, list[tuple[int, int, int, str]]] = {lane: [] for lane in LANES}
+        self._planned: dict[
+            tuple[Lane, str], int
+        ] = {}  # the earliest entry of a person, so that a lane has one of each
+        self._number = 0  # keeps the heaps first-in first-out within one instant
+        self._gate_ms = 0  # no call with this token before
+        self._flights: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def assign(self, partition: int, contacts: Contacts) -> None:
+        """Takes a partition over; `resume` each person in it whose command has no outcome yet."""
+        self._partitions[partition] = _Partition(contacts)
+
+    def revoke(self, partition: int) -> None:
+        """Starts nothing more of it; a call that is in flight ends, but what it learns is not kept here."""
+        self._partitions.pop(partition, None)
+
+    def caught_up(self, partition: int) -> None:
+        """The partition was read to the end that it had when it was assigned: its activations may go."""
+        owned = self._partitions.get(partition)
+        if owned is None or owned.caught_up:
+            return
+        owned.caught_up = True
+        for person in sorted(owned.held):
+            self.resume(partition, person)
+        owned.held.clear()
+
+    def desire(self, partition: int, command: Command) -> Contact:
+        """Keeps the command if it is the newest of its person, and plans its delivery. Returns the record as kept."""
+        contacts = self._partitions[partition].contacts
+        before = contacts.get(command.person) or Contact()
+        after = desired.desire(before, command, self._clock.now_ms())
+        if after is not before:
+            contacts.put(command.person, after)
+            self.resume(partition, command.person)
+        return after
+
+    def resume(self, partition: int, person: str) -> None:
+        """Plans the next attempt for a person whose newest command has no outcome."""
+        owned = self._partitions[partition]
+        contact = owned.contacts.get(person)
+        if contact is None or not contact.pending:
+            return
+        if contact.begins and not owned.caught_up:
+            owned.held.add(person)
+            return
+        lane: Lane = "settling" if contact.begins else "urgent"
+        ready_ms = desired.ready_ms(contact, self._settle_ms)
+        if ready_ms < self._planned.get((lane, person), ready_ms + 1):
+            self._planned[lane, person] = ready_ms
+            self._number += 1
+            heapq.heappush(self._lanes[lane], (ready_ms, self._number, partition, person))
+            self._wake.set()
+
+    def due_ms(self) -> int | None:
+        """When the next call may start; None where nothing waits. Calls in flight do not count."""
+        heads = [lane[0][0] for lane in self._lanes.values() if lane]
+        return max(min(heads), self._gate_ms) if heads else None
+
+    async def quiet(self) -> None:
+        """Makes every call that is due now, and returns when none is due or in flight any more."""
+        self._start_due()
+        while self._flights:
+            await asyncio.wait(self._flights.values())
+            self._raise_failure()
+            self._start_due()
+        self._raise_failure()
+
+    async def run(self) -> None:
+        """Delivers until cancelled. Raises Unauthorized where Intercom does not accept the token, and what `deliver` raises."""
+        try:
+            while True:
+                self._wake.clear()
+                self._start_due()
+                self._raise_failure()
+                await self._rest()
+        finally:
+            for flight in list(self._flights.values()):
+                flight.cancel()
+            await asyncio.gather(*self._flights.values(), return_exceptions=True)
+
+    async def _rest(self) -> None:
+        """Until something was desired, a call ended, or the next one is due."""
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._wake.wait())]
+        due_ms = self.due_ms()
+        if due_ms is not None and len(self._flights) < IN_FLIGHT_MAX:
+            left_ms = max(0, due_ms - self._clock.now_ms())
+            waits.append(asyncio.create_task(self._clock.sleep(left_ms / 1000)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _start_due(self) -> None:
+        now_ms = self._clock.now_ms()
+        if now_ms < self._gate_ms or self._failure is not None:
+            return
+        for lane in LANES:
+            waiting = self._lanes[lane]
+            while waiting and waiting[0][0] <= now_ms and len(self._flights) < IN_FLIGHT_MAX:
+                _, _, partition, person = heapq.heappop(waiting)
+                self._planned.pop((lane, person), None)
+                self._start(partition, person, now_ms)
+
+    def _start(self, partition: int, person: str, now_ms: int) -> None:
+        """An entry is a hint, the record decides: a person in flight is planned again when the call ends."""
+        owned = self._partitions.get(partition)
+        contact = owned.contacts.get(person) if owned is not None else None
+        if owned is None or contact is None or not contact.pending or person in self._flights:
+            return
+        held = contact.begins and not owned.caught_up
+        if held or desired.ready_ms(contact, self._settle_ms) > now_ms:
+            self.resume(partition, person)
+            return
+        self._flights[person] = asyncio.create_task(self._fly(partition, person))
+
+    async def _fly(self, partition: int, person: str) -> None:
+        try:
+            await self._attempt(self._partitions[partition], partition, person)
+            del self._flights[person]
+            if partition in self._partitions:
+                self.resume(partition, person)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._flights.pop(person, None)
+            self._wake.set()
+
+    async def _attempt(self, owned: _Partition, partition: int, person: str) -> None:
+        contact = owned.contacts.get(person)
+        assert contact is not None and contact.desired is not None, "a flight starts for a pending contact"
+        command, now_ms = contact.desired, self._clock.now_ms()
+        refusal, known = None, contact.known
+        if desired.expired(contact, now_ms):
+            refusal = "expired"
+        else:
+            try:
+                known = await self._intercom.show(command, contact.known)
+            except (TryLater, Unknown) as failure:
+                self._postpone(owned, partition, person, failure)
+                return
+            except Refused as refused:
+                known, refusal = refused.known or contact.known, refused.reason
+        if self._partitions.get(partition) is not owned:
+            return  # another worker owns the person now and repeats the revision
+        self._keep(owned, person, lambda kept: desired.learned(kept, known))
+        await self._deliver(outcome(command, refusal, self._clock.now_ms()))
+        if self._partitions.get(partition) is owned:
+            self._keep(owned, person, lambda kept: desired.settled(kept, command.revision, refusal))
+
+    def _postpone(self, owned: _Partition, partition: int, person: str, failure: TryLater | Unknown) -> None:
+        if self._partitions.get(partition) is not owned:
+            return
+        now_ms = self._clock.now_ms()
+        after_ms = int(failure.after_seconds * 1000) if isinstance(failure, TryLater) else 0
+        shared = isinstance(failure, TryLater) and failure.shared
+        if shared:
+            self._gate_ms = max(self._gate_ms, now_ms + after_ms)
+
+        def later(kept: Contact) -> Contact:
+            pause_ms = after_ms if shared else max(after_ms, desired.backoff_ms(kept.attempts))
+            return desired.postponed(kept, failure.known or kept.known, now_ms + pause_ms)
+
+        self._keep(owned, person, later)
+
+    def _keep(self, owned: _Partition, person: str, change: Callable[[Contact], Contact]) -> None:
+        """Changes the record as it is now: a newer command may have come while a call was in flight."""
+        owned.contacts.put(person, change(owned.contacts.get(person) or Contact()))
+
+
+def outcome(command: Command, refusal: str | None, now_ms: int) -> Delivered:
+    """The signal of an outcome; its id is the same for every repeat, so that it counts once."""
+    return Delivered(
+        person=command.person,
+        id=f"delivered:{command.person}:{command.revision}",
+        occurred_ms=now_ms,
+        accepted_ms=now_ms,
+        revision=command.revision,
+        outcome="shown" if refusal is None else "refused",
+        reason=refusal,
+        episode=command.episode,
+    )

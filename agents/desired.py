@@ -1,0 +1,130 @@
+"""The courier's record of one contact: what it is to show, what it shows, and when the next attempt is due.
+
+Pure: a command and the present time in, a record out. The newest revision wins, so a backlog collapses to one call.
+"""
+
+import msgspec
+
+from agents.intercom.known import Known
+from contracts.commands import Command
+
+MOMENT = "cio_moment"
+MOMENT_ENDS = "cio_moment_expires_at"
+BACKOFF_FIRST_MS = 2_000  # a write whose answer was lost is over by then
+BACKOFF_MAX_MS = 60_000  # a withdrawal is tried for ever, but not more often than this
+DOUBLINGS_MAX = 5  # 2 s doubled five times is beyond the longest pause
+TAG = b"C1"  # kind and version of a stored record
+
+
+class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """desired: the newest command, None once it was settled for an erased person. settled: the revision that has an outcome.
+
+    since_ms: when the courier first heard of the activation that waits. not_before_ms: no attempt earlier than this.
+    attempts: failed ones since the last outcome. refusal: reason of the last outcome where it was a refusal.
+    """
+
+    revision: int = 0
+    desired: Command | None = None
+    known: Known = Known()
+    settled: int = 0
+    since_ms: int = 0
+    not_before_ms: int = 0
+    attempts: int = 0
+    refusal: str | None = None
+    erased: bool = False
+
+    @property
+    def pending(self) -> bool:
+        return self.desired is not None and self.desired.revision > self.settled
+
+    @property
+    def begins(self) -> bool:
+        """Whether the pending command would begin a moment; such a one waits, everything else goes at once."""
+        moment = self.desired.attributes.get(MOMENT) if self.desired is not None else None
+        if self.desired is None or self.desired.erase or (moment is None and not self.desired.activates):
+            return False
+        return self.desired.activates or (self.known.attributes or {}).get(MOMENT) != moment
+
+
+def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
+    """The record with `command` as its aim; unchanged where the command is no newer, or the person was erased."""
+    if contact.erased or command.revision <= contact.revision:
+        return contact
+    waiting = contact.desired if contact.pending else None
+    if waiting is not None and _goes_on(waiting, command):
+        command = msgspec.structs.replace(
+            command,
+            create=waiting.create,
+            activates=True,
+            episode=waiting.episode,
+            expires_ms=waiting.expires_ms,
+            event=waiting.event,
+        )
+        since_ms = contact.since_ms
+    else:
+        since_ms = now_ms
+    return msgspec.structs.replace(
+        contact,
+        revision=command.revision,
+        desired=command,
+        since_ms=since_ms,
+        attempts=0,
+        not_before_ms=min(contact.not_before_ms, now_ms + BACKOFF_FIRST_MS),  # what is new waits for no old failures
+        erased=command.erase,
+    )
+
+
+def _goes_on(waiting: Command, newer: Command) -> bool:
+    """Facts of a person whose activation still waits: the newer command shows the same moment and lacks its making."""
+    moment = waiting.attributes.get(MOMENT)
+    return waiting.activates and not newer.activates and not newer.erase and newer.attributes.get(MOMENT) == moment
+
+
+def expired(contact: Contact, now_ms: int) -> bool:
+    """Whether the pending command would show a moment that is over by itself."""
+    command = contact.desired
+    if command is None or not contact.begins:
+        return False
+    ends_s = command.attributes.get(MOMENT_ENDS)
+    over = isinstance(ends_s, int) and ends_s * 1000 <= now_ms
+    return over or (command.expires_ms is not None and command.expires_ms <= now_ms)
+
+
+def ready_ms(contact: Contact, settle_ms: int) -> int:
+    """When the pending command may go at the earliest."""
+    return max(contact.not_before_ms, contact.since_ms + settle_ms if contact.begins else 0)
+
+
+def backoff_ms(attempts: int) -> int:
+    """The pause after one more failure than `attempts`."""
+    return min(BACKOFF_FIRST_MS << min(attempts, DOUBLINGS_MAX), BACKOFF_MAX_MS)
+
+
+def postponed(contact: Contact, known: Known, until_ms: int) -> Contact:
+    return msgspec.structs.replace(contact, known=known, not_before_ms=until_ms, attempts=contact.attempts + 1)
+
+
+def learned(contact: Contact, known: Known) -> Contact:
+    return msgspec.structs.replace(contact, known=known)
+
+
+def settled(contact: Contact, revision: int, refusal: str | None) -> Contact:
+    """An outcome is known for `revision`; of an erased person nothing but the fact stays."""
+    if contact.erased and contact.revision == revision:
+        return Contact(revision=revision, settled=revision, erased=True, refusal=refusal)
+    return msgspec.structs.replace(contact, settled=revision, attempts=0, not_before_ms=0, refusal=refusal)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Contact)
+
+
+def encode(contact: Contact) -> bytes:
+    return TAG + _encoder.encode(contact)
+
+
+def decode(data: bytes) -> Contact:
+    """ValueError where the record is of a newer release."""
+    if data[:2] != TAG:
+        raise ValueError("this state was written by a newer release; upgrade this worker")
+    return _decoder.decode(data[2:])
