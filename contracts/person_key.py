@@ -33,13 +33,13 @@ def identifier(value: object) -> str | None:
 
 
 def email_address(value: object) -> str | None:
-    """The address lower-cased and trimmed; None where it is no text with an `@`: it could be anybody's `n/a`."""
+    """The address lower-cased and trimmed; None where it is none that could be written to: `n/a` is anybody's."""
     if not isinstance(value, str) or "@" not in value:
         return None
     text = value.strip().lower()
-    if " " in text:
+    if len(text) > KEY_CHARS_MAX or " " in text or not text.isprintable() or "\ufffd" in text:
         return None
-    return identifier(text)
+    return text
 
 
 def person_keys(*, user: object, cio: object, email: str | None, anonymous: object) -> list[str]:

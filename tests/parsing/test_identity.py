@@ -35,6 +35,13 @@ def test_an_unfit_key_is_refused_and_never_replaced_by_a_weaker_one(user: object
     assert why(call(userId=user, anonymousId="a")) == "bad_key"
 
 
+@pytest.mark.parametrize("email", ["n/a", "a@b\n.c", "a @b.c", "a@" + "b" * 200, 5, "a@\ud800"])
+def test_what_is_no_address_is_no_key_and_spoils_none(email: object) -> None:
+    told = read(call("identify", traits={"email": email})).signals
+    assert [signal.person for signal in told] == ["id:u1"]
+    assert isinstance(told[0], Identified) and told[0].email is None
+
+
 def test_a_call_that_names_nobody_is_refused() -> None:
     assert why(call(userId=None)) == "no_person"
     assert why(call("identify", userId="", traits={"plan": "gold"})) == "no_person"
