@@ -1,0 +1,292 @@
+"""The adapter's branches, each against the rehearsed Intercom and the official description."""
+
+import httpx
+import msgspec
+import pytest
+from openapi_core import OpenAPI
+from openapi_core.validation.request.exceptions import RequestValidationError
+
+from agents.intercom import Ambiguous, Intercom, Known, Refused, TryLater, Unauthorized, Unfit, Unknown
+from contracts.commands import Command
+from contracts.fields import manifest
+from rehearsal.intercom import intercom_app
+from tests.intercom.scene import FLAG, START_MS, Scene, activation, calm, shown, withdrawal
+
+NEW = Known()
+
+
+async def show(scene: Scene, command: Command, known: Known = NEW) -> Known:
+    return await scene.intercom.show(command, known)
+
+
+async def test_an_activation_creates_the_contact_and_tells_the_event_last(scene: Scene) -> None:
+    known = await show(scene, activation())
+    contact = scene.contact()
+    assert contact.custom == {name: value for name, value in shown().items() if value is not None}
+    assert known.intercom_id == contact.id
+    assert [path for _, path, _ in scene.calls()] == ["/contacts/find_by_external_id/42", "/contacts", "/events"]
+    assert [event["created_at"] for event in contact.events] == [START_MS // 1000 - 7200]
+
+
+async def test_what_is_shown_already_is_not_written_again(scene: Scene) -> None:
+    known = await show(scene, activation())
+    before = len(scene.calls())
+    assert await show(scene, activation(2), known) == known
+    assert len(scene.calls()) == before
+
+
+async def test_a_withdrawal_writes_only_what_changed(scene: Scene) -> None:
+    bodies: list[bytes] = []
+    known = await show(scene, activation())
+    scene.validated.seen = bodies.append
+    await show(scene, withdrawal(), known)
+    [body] = bodies
+    assert msgspec.json.decode(body)["custom_attributes"] == {
+        FLAG: False, "cio_moment": None, "cio_moment_reason": None, "cio_moment_expires_at": None, "last_cart_value": 0.0,
+    }  # fmt: skip
+    assert "cio_moment" not in scene.contact().custom
+
+
+async def test_a_contact_of_another_sender_is_found_and_read_before_it_is_written(scene: Scene) -> None:
+    scene.workspace.create({"external_id": "42", "custom_attributes": {"lifetime_orders": 1}})
+    known = await show(scene, activation())
+    assert scene.contact().custom[FLAG] is True
+    assert known.attributes is not None
+    assert known.attributes["lifetime_orders"] == 1
+    assert [call[0] for call in scene.calls()] == ["GET", "PUT", "POST"]
+
+
+async def test_a_withdrawal_for_nobody_is_shown_after_one_look(scene: Scene) -> None:
+    assert (await show(scene, withdrawal())).intercom_id is None
+    assert scene.calls() == [("GET", "/contacts/find_by_external_id/42", 404)]
+
+
+async def test_a_withdrawal_for_a_contact_that_never_had_a_moment_writes_nothing(scene: Scene) -> None:
+    scene.workspace.create({"external_id": "42", "custom_attributes": {"lifetime_orders": 1}})
+    await show(scene, withdrawal())
+    assert scene.writes() == []
+
+
+async def test_a_contact_created_meanwhile_is_taken_by_the_id_in_the_conflict(scene: Scene) -> None:
+    def somebody_is_faster(request: httpx.Request) -> None:
+        if request.method == "POST" and not scene.workspace.contacts:
+            scene.workspace.create({"external_id": "42", "email": "42@example.com"})
+
+    scene.validated.before = somebody_is_faster
+    known = await show(scene, activation())
+    assert known.intercom_id == scene.contact().id
+    assert scene.contact().custom[FLAG] is True
+    assert 409 in [status for _, _, status in scene.calls()]
+
+
+async def test_a_conflict_with_another_persons_email_is_ambiguous_and_overwrites_nothing(scene: Scene) -> None:
+    scene.workspace.create({"external_id": "7", "email": "42@example.com"})
+    with pytest.raises(Ambiguous) as caught:
+        await show(scene, activation())
+    assert scene.contact("7").custom == {}
+    assert "example.com" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["archive", "delete"])
+async def test_an_archived_or_deleted_contact_is_left_alone(scene: Scene, end: str) -> None:
+    known = await show(scene, activation())
+    assert known.intercom_id is not None
+    if end == "archive":
+        scene.workspace.archive(known.intercom_id, archived=True)
+    else:
+        scene.workspace.delete(known.intercom_id)
+    with pytest.raises(Refused) as caught:
+        await show(scene, activation(2, attributes=shown(last_cart_value=200.0)), known)
+    assert caught.value.reason == "archived"
+    assert scene.contact().custom["last_cart_value"] == 180.0
+
+
+async def test_a_withdrawal_for_a_vanished_contact_has_nothing_to_take_back(scene: Scene) -> None:
+    known = await show(scene, activation())
+    assert known.intercom_id is not None
+    scene.workspace.delete(known.intercom_id)
+    assert (await show(scene, withdrawal(), known)).intercom_id is None
+
+
+async def test_a_merged_contact_is_followed_to_the_one_that_it_became(scene: Scene) -> None:
+    known = await show(scene, activation())
+    into = scene.workspace.create({"external_id": "9"})["id"]
+    assert known.intercom_id is not None
+    scene.workspace.merge(known.intercom_id, into)
+    followed = await show(scene, withdrawal(attributes=calm(lifetime_orders=3)), known)
+    assert followed.intercom_id == into
+    assert scene.contact("9").custom["lifetime_orders"] == 3
+
+
+async def test_a_person_known_by_email_alone_is_searched_for(scene: Scene) -> None:
+    made = scene.workspace.create({"email": "o'hara@example.com"})["id"]
+    scene.clock.pass_seconds(121)
+    command = activation(person="email:o'hara@example.com", external_id=None, email="o'hara@example.com")
+    assert (await show(scene, command)).intercom_id == made
+    assert scene.workspace.contacts[made].custom[FLAG] is True
+
+
+async def test_a_person_whom_search_does_not_show_yet_is_found_through_the_conflict(scene: Scene) -> None:
+    made = scene.workspace.create({"email": "o'hara@example.com"})["id"]
+    command = activation(person="email:o'hara@example.com", external_id=None, email="o'hara@example.com")
+    assert (await show(scene, command)).intercom_id == made
+
+
+async def test_two_contacts_with_one_email_are_ambiguous(scene: Scene) -> None:
+    scene.workspace.create({"role": "lead", "email": "a@example.com"})
+    scene.workspace.create({"role": "lead", "email": "a@example.com"})
+    scene.clock.pass_seconds(121)
+    with pytest.raises(Ambiguous):
+        await show(scene, activation(person="email:a@example.com", external_id=None, email="a@example.com"))
+    assert scene.writes() == []
+
+
+async def test_erasing_clears_every_attribute_and_tells_no_event(scene: Scene) -> None:
+    known = await show(scene, activation(event=None))
+    await show(scene, activation(2, erase=True, create=False), known)
+    assert scene.contact().custom == {}
+    assert scene.contact().events == []
+
+
+async def test_values_are_sent_in_the_types_of_the_manifest(scene: Scene) -> None:
+    wrong = shown(last_cart_value=180, lifetime_orders=2.0, cio_moment_reason="x" * 300, last_cart_category=7)
+    await show(scene, activation(attributes=wrong))
+    custom = scene.contact().custom
+    assert (type(custom["last_cart_value"]), type(custom["lifetime_orders"])) == (float, int)
+    assert len(custom["cio_moment_reason"]) == 255
+    assert "last_cart_category" not in custom
+
+
+async def test_an_attribute_that_somebody_archived_refuses_the_command_and_leaves_the_contact(scene: Scene) -> None:
+    scene.workspace.attributes[FLAG]["archived"] = True
+    with pytest.raises(Refused) as caught:
+        await show(scene, activation())
+    assert caught.value.reason == "attributes_unfit"
+    assert scene.workspace.contacts == {}
+
+
+async def test_an_attribute_that_vanished_is_registered_again(scene: Scene) -> None:
+    del scene.workspace.attributes[FLAG]
+    await show(scene, activation())
+    assert scene.contact().custom[FLAG] is True
+
+
+async def test_registering_creates_what_is_missing_once(scene: Scene) -> None:
+    assert await scene.intercom.register(scene.manifest) == ()
+    assert set(scene.workspace.attributes) == {field.name for field in scene.manifest}
+    assert await scene.intercom.register(manifest(("winback_vip",))) == ("cio_segment_winback_vip",)
+
+
+@pytest.mark.parametrize("change", [{"data_type": "integer"}, {"archived": True}, {"api_writable": False}])
+async def test_an_attribute_that_does_not_fit_stops_the_start(scene: Scene, change: dict[str, object]) -> None:
+    scene.workspace.attributes["last_cart_value"].update(change)
+    with pytest.raises(Unfit, match="last_cart_value"):
+        await scene.intercom.register(scene.manifest)
+
+
+async def test_a_workspace_without_room_for_attributes_stops_the_start(scene: Scene) -> None:
+    for number in range(250 - len(scene.workspace.attributes)):
+        scene.workspace.create_attribute({"name": f"theirs_{number}", "data_type": "string"})
+    with pytest.raises(Unfit, match="250"):
+        await scene.intercom.register(manifest(("winback_vip",)))
+
+
+@pytest.mark.parametrize("fault", ["lost_request", "lost_answer", "reset", "half_answer", "broken"])
+async def test_a_create_whose_answer_is_lost_is_unknown_and_its_repeat_agrees(scene: Scene, fault: str) -> None:
+    scene.faults = [None, fault]  # type: ignore[list-item]  # the parameters are such words
+    with pytest.raises(Unknown) as caught:
+        await show(scene, activation())
+    assert caught.value.known == Known(attributes=None)
+    known = await show(scene, activation(), caught.value.known)
+    assert len(scene.workspace.contacts) == 1
+    assert known.attributes == shown()
+    assert len(scene.contact().events) == 1
+
+
+@pytest.mark.parametrize("fault", ["lost_request", "lost_answer", "reset", "half_answer", "broken"])
+async def test_after_an_unknown_write_a_withdrawal_writes_everything(scene: Scene, fault: str) -> None:
+    calm_known = await show(scene, activation(event=None, attributes=calm()))
+    scene.faults = [fault]  # type: ignore[list-item]  # the parameters are such words
+    with pytest.raises(Unknown) as caught:
+        await show(scene, activation(2), calm_known)
+    assert caught.value.known is not None
+    await show(scene, withdrawal(3), caught.value.known)
+    assert scene.contact().custom[FLAG] is False
+    assert "cio_moment" not in scene.contact().custom
+
+
+@pytest.mark.parametrize("fault", ["lost_request", "lost_answer", "reset", "half_answer", "broken"])
+async def test_a_lost_answer_to_a_look_is_tried_later(scene: Scene, fault: str) -> None:
+    scene.workspace.create({"external_id": "42"})
+    scene.faults = [fault]  # type: ignore[list-item]  # the parameters are such words
+    with pytest.raises(TryLater) as caught:
+        await show(scene, activation())
+    assert caught.value.shared is False
+    assert scene.writes() == []
+
+
+async def test_a_refused_connection_is_tried_later_by_everybody(scene: Scene) -> None:
+    scene.faults = [None, "refused_connection"]
+    with pytest.raises(TryLater) as caught:
+        await show(scene, activation())
+    assert caught.value.shared is True
+
+
+async def test_an_event_that_failed_is_sent_later_without_writing_the_contact_again(scene: Scene) -> None:
+    scene.faults = [None, None, "lost_answer"]
+    with pytest.raises(Unknown) as caught:
+        await show(scene, activation())
+    assert caught.value.known is not None
+    await show(scene, activation(), caught.value.known)
+    assert scene.contact().writes == 1
+    assert len(scene.contact().events) == 1, "the repeated event is the same event"
+
+
+async def test_the_window_that_an_answer_named_is_waited_for_without_asking(api: OpenAPI) -> None:
+    async with Scene(api, requests_per_window=1) as scene:
+        assert (await show(scene, withdrawal())).intercom_id is None
+        asked = len(scene.calls())
+        with pytest.raises(TryLater) as caught:
+            await show(scene, withdrawal())
+        assert caught.value.shared is True
+        assert caught.value.after_seconds == 12.0
+        assert len(scene.calls()) == asked
+        scene.clock.pass_seconds(caught.value.after_seconds)
+        await show(scene, withdrawal())
+
+
+async def test_a_429_is_tried_after_the_reset_that_it_names(scene: Scene) -> None:
+    scene.faults = ["busy"]
+    with pytest.raises(TryLater) as caught:
+        await show(scene, activation())
+    assert 0 < caught.value.after_seconds <= 12
+
+
+async def test_a_wrong_token_stops_the_sender(scene: Scene) -> None:
+    stranger = Intercom(
+        base_url="https://api.intercom.io", token="wrong", now_ms=scene.clock.now_ms,
+        transport=httpx.ASGITransport(app=intercom_app(scene.workspace, token="secret")),
+    )  # fmt: skip
+    with pytest.raises(Unauthorized):
+        await stranger.show(activation(), NEW)
+    await stranger.close()
+
+
+async def test_the_adapter_never_speaks_of_the_subscription_to_emails(scene: Scene) -> None:
+    bodies: list[bytes] = []
+    scene.validated.seen = bodies.append
+    known = await show(scene, activation())
+    await show(scene, withdrawal(), known)
+    assert bodies
+    assert not any(b"unsubscribed" in body for body in bodies)
+
+
+async def test_a_request_that_the_description_forbids_is_caught(scene: Scene) -> None:
+    async with httpx.AsyncClient(transport=scene.validated, base_url="https://api.intercom.io") as http:
+        headers = {"Authorization": "Bearer secret", "Intercom-Version": "2.16"}
+        with pytest.raises(RequestValidationError):
+            await http.post("/contacts", json={"email": 5}, headers=headers)
+        with pytest.raises(RequestValidationError):
+            await http.post("/contacts", json={"emial": "a@example.com", "role": "user"}, headers=headers)
+        with pytest.raises(RequestValidationError):
+            await http.post("/events", json={"event_name": "x", "created_at": "now", "id": "1"}, headers=headers)
