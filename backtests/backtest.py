@@ -37,8 +37,10 @@ def run(
 
     reading, judging: told (bytes, all bytes) while the input is read, (signals, all signals) while it is judged.
     """
+    histories.check(source)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        (out / "summary.json").unlink(missing_ok=True)  # written last: where it stands, the rest is whole
         with ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile(dir=out, buffering=SPOOL_BUFFER_BYTES))
             quarantine = stack.enter_context((out / "quarantine.jsonl").open("wb"))

@@ -69,6 +69,14 @@ class _Line(NamedTuple):
     cut: bool
 
 
+def check(path: Path) -> None:
+    """HistoryError when the file cannot be opened, before anything is written because of it."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise HistoryError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from None
+
+
 def read(path: Path, *, spool: IO[bytes], quarantine: IO[bytes], progress: Progress = quiet) -> History:
     """Read `path` (JSONL, gzip too) into `spool`, bad lines into `quarantine`. HistoryError when it is unreadable."""
     history = History(spool)

@@ -8,7 +8,7 @@ The output appears under its name only when it is whole.
 import gzip
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,10 +18,10 @@ import msgspec
 
 from backtests.mapping import LINE_PROPERTIES, NUMBERS, Mapping
 from backtests.tables import Progress, Reject, Row, TableError, quiet, rows
-from contracts.instant import INSTANT_MS_MAX, from_rfc3339, seconds_to_ms, to_rfc3339
+from contracts.instant import INSTANT_MS_MAX, to_rfc3339
+from contracts.occurrence import OLDEST_MS, read_instant
 
 OPEN_ORDER_ROWS_MAX = 1_000  # an order whose lines are farther apart than this becomes two calls
-MILLISECONDS_FROM = 100_000_000_000  # a number from here on is no Unix time in seconds: that would be the year 5138
 NUMBER_CHARS_MAX = 40  # longer digits are no amount of money
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -59,37 +59,58 @@ class _Skipped(ValueError):
 
 
 def write(source: Path, mapping: Mapping, *, out: Path, rejects: Path, progress: Progress = quiet) -> Imported:
-    """Tell `source` as calls in `out` (gzip where the name ends in .gz). TableError when it is no readable table."""
-    counts: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    first, last = INSTANT_MS_MAX, -1
-    partial = out.with_name(f"{out.name}.partial")
+    """Tell `source` as calls in `out` (gzip where the name ends in .gz); `rejects` exists afterwards where any row was.
+
+    TableError when it is no readable table.
+    """
+    partial, refused = out.with_name(f"{out.name}.partial"), rejects.with_name(f"{rejects.name}.partial")
     try:
         with ExitStack() as stack:
             lines = stack.enter_context(_opened(partial, compressed=out.suffix == ".gz"))
-            refused = stack.enter_context(rejects.open("wb"))
-
-            def refuse(reject: Reject) -> None:
-                counts["rejected"] += 1
-                refused.write(_encode({"line": reject.number, "reason": reject.reason, "row": reject.text}) + b"\n")
-
-            def counted() -> Iterator[Row | Reject]:
-                for row in rows(source, separator=mapping.separator, progress=progress):
-                    counts["rows"] += 1
-                    yield row
-
-            for at_ms, call in _calls(counted(), mapping, source, refuse, skipped):
+            count = _Count(stack.enter_context(refused.open("wb")))
+            table = count.rows(rows(source, separator=mapping.separator, progress=progress))
+            for at_ms, call in _calls(table, mapping, source, count):
                 lines.write(_encode(call) + b"\n")
-                counts["calls"] += 1
-                first, last = min(first, at_ms), max(last, at_ms)
+                count.call(at_ms)
         partial.replace(out)
+        rejects.unlink(missing_ok=True)
+        if count.rejected:
+            refused.replace(rejects)
     except OSError as error:
         name = error.filename or out
         raise TableError(f"{name}: cannot be written ({error.strerror}); choose another --out") from None
     finally:
         partial.unlink(missing_ok=True)
-    span = (to_rfc3339(first), to_rfc3339(last)) if counts["calls"] else (None, None)
-    return Imported(counts["rows"], counts["calls"], counts["rejected"], dict(skipped), *span)
+        refused.unlink(missing_ok=True)
+    return count.told()
+
+
+class _Count:
+    """Counts what becomes of the rows, and writes down those that are refused."""
+
+    def __init__(self, refused: IO[bytes]) -> None:
+        self.rejected = 0
+        self.skipped: Counter[str] = Counter()
+        self._rows, self._calls = 0, 0
+        self._first_ms, self._last_ms = INSTANT_MS_MAX, 0
+        self._refused = refused
+
+    def rows(self, table: Iterable[Row | Reject]) -> Iterator[Row | Reject]:
+        for row in table:
+            self._rows += 1
+            yield row
+
+    def refuse(self, reject: Reject) -> None:
+        self.rejected += 1
+        self._refused.write(_encode({"line": reject.number, "reason": reject.reason, "row": reject.text}) + b"\n")
+
+    def call(self, at_ms: int) -> None:
+        self._calls += 1
+        self._first_ms, self._last_ms = min(self._first_ms, at_ms), max(self._last_ms, at_ms)
+
+    def told(self) -> Imported:
+        span = (to_rfc3339(self._first_ms), to_rfc3339(self._last_ms)) if self._calls else (None, None)
+        return Imported(self._rows, self._calls, self.rejected, dict(self.skipped), *span)
 
 
 def _opened(path: Path, *, compressed: bool) -> IO[bytes]:
@@ -97,18 +118,14 @@ def _opened(path: Path, *, compressed: bool) -> IO[bytes]:
 
 
 def _calls(
-    table: Iterable[Row | Reject],
-    mapping: Mapping,
-    source: Path,
-    refuse: Callable[[Reject], None],
-    skipped: Counter[str],
+    table: Iterable[Row | Reject], mapping: Mapping, source: Path, counted: _Count
 ) -> Iterator[tuple[int, Call]]:
     open_orders: OrderedDict[tuple[str, ...], list[_Told]] = OrderedDict()
     newest: dict[tuple[str, ...], int] = {}
     checked = False
     for count, row in enumerate(table):
         if isinstance(row, Reject):
-            refuse(row)
+            counted.refuse(row)
             continue
         if not checked:
             _check_columns(row, mapping, source)
@@ -116,10 +133,10 @@ def _calls(
         try:
             told = _told(row, mapping)
         except _Refused as reason:
-            refuse(Reject(row.number, str(reason), ",".join(row.fields.values())))
+            counted.refuse(Reject(row.number, str(reason), ",".join(row.fields.values())))
             continue
         except _Skipped as reason:
-            skipped[str(reason)] += 1
+            counted.skipped[str(reason)] += 1
             continue
         if not told.order:
             yield told.at_ms, _call([told], mapping)
@@ -196,14 +213,10 @@ def _number(text: str, column: str) -> Decimal:
 
 
 def _instant(row: Row, column: str) -> int:
-    text = row.fields[column].strip()
-    number = seconds_to_ms(text)
-    if number is not None:
-        return number // 1000 if number >= MILLISECONDS_FROM * 1000 else number
-    try:
-        return from_rfc3339(text)
-    except (ValueError, OverflowError):
-        raise _Refused(f"{column} is no instant such as 2026-03-02T09:00:00Z") from None
+    at_ms = read_instant(row.fields[column].strip())
+    if at_ms is None or at_ms < OLDEST_MS:
+        raise _Refused(f"{column} is no instant such as 2026-03-02T09:00:00Z")
+    return at_ms
 
 
 def _call(lines: list[_Told], mapping: Mapping) -> Call:
