@@ -6,13 +6,9 @@ and how long a visit lasts follow RetailRocket (73 % of cart sessions end withou
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any, Literal, NamedTuple
 
 from contracts.instant import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
-from rehearsal.demo_calls import Visitor, call, notification, report
-
-Feed = Literal["pipelines", "reporting", "intercom"]
-Kind = Literal["order", "order_again", "refund", "cancel", "duplicate", "unreadable", "other"]
+from rehearsal.demo_shopper import PRODUCTS, Day, Sent, Shopper
 
 CART_SHARE = 0.62  # of visits put something into a cart; the rest only look
 LEFT_SHARE = 0.73  # of cart sessions end without a purchase
@@ -26,34 +22,7 @@ UNREADABLE_COUNT = 9
 HISTORY_MS = 80 * MINUTE_MS  # how long the telling of old orders takes at the start of the day
 QUIET_HOURS = 6  # at the end of a whole day nobody begins a visit
 
-GIVEN = "Mila Noah Ada Leo Ines Omar Yuki Elif Sam Nora Theo Ruth Ivan Lena Kofi Anna Luca Zoe Emil Maya".split()
-FAMILY = "novak brandt silva okafor tanaka demir hughes larsen moreau costa weber patel rossi kim lopez".split()
 
-
-class Product(NamedTuple):
-    product_id: str
-    name: str
-    category: str
-    price: int
-
-
-PRODUCTS = (
-    Product("oat-cleanser", "Oat Milk Cleanser", "cleansers", 34),
-    Product("gel-cleanser", "Green Tea Gel Cleanser", "cleansers", 28),
-    Product("toner-rose", "Rosewater Toner", "toners", 32),
-    Product("serum-vitc", "Vitamin C 15 % Serum", "serums", 88),
-    Product("serum-nia", "Niacinamide 10 % Serum", "serums", 42),
-    Product("serum-ha", "Hyaluronic Serum", "serums", 54),
-    Product("retinol-03", "Retinol 0.3 Night Serum", "retinol", 74),
-    Product("retinol-1", "Retinol 1.0 Night Serum", "retinol", 96),
-    Product("cream-peptide", "Peptide Moisturizer", "moisturizers", 78),
-    Product("cream-barrier", "Barrier Repair Cream", "moisturizers", 62),
-    Product("eye-caffeine", "Caffeine Eye Cream", "eye care", 69),
-    Product("spf-50", "Daily Mineral SPF 50", "sun care", 38),
-    Product("mask-clay", "Pink Clay Mask", "masks", 48),
-    Product("set-ritual", "Evening Ritual Set", "sets", 165),
-    Product("led-mask", "LED Light Mask", "devices", 249),
-)
 UNREADABLE = (
     b'{"type":"track","event":"Product Added","userId":"mi',
     b"<html><body>502 Bad Gateway</body></html>",
@@ -63,139 +32,13 @@ UNREADABLE = (
 )
 
 
-class Sent(NamedTuple):
-    """One message: when the shop sends it, its bytes, and what the shop itself knows of it, for the checks.
-
-    person: the canonical key (`id:...`) of whoever it is about, "" where it names nobody. kind: `order` is the first
-    message of an order, `order_again` another event about it. visit: the visit that it belongs to, 0 for none.
-    """
-
-    at_ms: int
-    body: bytes
-    feed: Feed
-    person: str
-    kind: Kind
-    message: str
-    order: str = ""
-    visit: int = 0
-
-
-class _Day:
-    """The day as it is being written: the random source, the messages so far and running numbers."""
-
-    def __init__(self, rng: Random, start_ms: int, hours: float) -> None:
-        self.rng, self.start_ms = rng, start_ms
-        self.end_ms = start_ms + int(hours * HOUR_MS)
-        self.sent: list[Sent] = []
-        self.token = f"{rng.getrandbits(24):06x}"
-        self.visits = self.numbers = 0
-
-    def chance(self, share: float) -> bool:
-        return self.rng.random() < share
-
-    def soon(self, at_ms: int, low_minutes: float, high_minutes: float) -> int:
-        return at_ms + int(self.rng.uniform(low_minutes, high_minutes) * MINUTE_MS)
-
-    def number(self) -> str:
-        self.numbers += 1
-        return f"{self.token}-{self.numbers:05d}"
-
-    def add(self, at_ms: int, body: bytes, feed: Feed, who: Visitor, message: str, **about: Any) -> None:
-        if self.start_ms <= at_ms < self.end_ms:
-            self.sent.append(Sent(at_ms, body, feed, f"id:{who.user}", about.pop("kind", "other"), message, **about))
-
-
-class _Person:
-    """One visitor's doings; `known` once the shop knows who is behind the browser."""
-
-    def __init__(self, day: _Day, number: int, *, known: bool) -> None:
-        rng = day.rng
-        given, family = rng.choice(GIVEN), rng.choice(FAMILY)
-        user = f"{given.lower()}-{family}-{number}"
-        self.day, self.known = day, known
-        self.who = Visitor(user, f"{given.lower()}.{family}{number}@example.com", f"b-{rng.getrandbits(40):010x}")
-        self.cart: list[tuple[Product, int]] = []
-        self.visit = 0
-
-    def call(
-        self, kind: str, at_ms: int, *, sent_ms: int | None = None, about: Kind = "other", order: str = "", **said: Any
-    ) -> None:
-        message = self.day.number()
-        body = call(kind, self.who, at_ms, message, known=self.known, **said)
-        feed: Feed = "pipelines"
-        self.day.add(
-            at_ms if sent_ms is None else sent_ms,
-            body,
-            feed,
-            self.who,
-            message,
-            kind=about,
-            order=order,
-            visit=self.visit,
-        )
-
-    def page(self, at_ms: int, path: str) -> None:
-        self.call("page", at_ms, properties={"path": path})
-
-    def view(self, at_ms: int, product: Product) -> None:
-        said = {**product._asdict(), "currency": "USD"}
-        self.call(
-            "track", at_ms, event="Product Viewed", properties={**said, "path": f"/products/{product.product_id}"}
-        )
-
-    def put(self, at_ms: int, product: Product, quantity: int) -> None:
-        self.cart.append((product, quantity))
-        said = {**product._asdict(), "quantity": quantity, "currency": "USD"}
-        self.call("track", at_ms, event="Product Added", properties=said)
-
-    def identify(self, at_ms: int) -> None:
-        self.known = True
-        self.call("identify", at_ms, traits={"email": self.who.email, "plan": "none"})
-
-    def checkout(self, at_ms: int) -> None:
-        self.call("track", at_ms, event="Checkout Started", properties=self._basket(self.day.number()))
-
-    def buy(self, at_ms: int, *, sent_ms: int | None = None) -> str:
-        """Order Completed by the browser and Order Paid by the shop's server, one order."""
-        order = f"o-{self.day.number()}"
-        basket = self._basket(order)
-        later_ms = self.day.rng.randint(2, 40) * SECOND_MS
-        for name, about, delay_ms in (("Order Completed", "order", 0), ("Order Paid", "order_again", later_ms)):
-            when = None if sent_ms is None else sent_ms + delay_ms
-            self.call("track", at_ms + delay_ms, sent_ms=when, about=about, order=order, event=name, properties=basket)
-        self.cart = []
-        return order
-
-    def undo(self, name: str, at_ms: int, order: str, about: Kind, total: int | None = None) -> None:
-        amount = {} if total is None else {"total": total, "currency": "USD"}
-        self.call("track", at_ms, about=about, order=order, event=name, properties={"order_id": order, **amount})
-
-    def email(self, metric: str, at_ms: int, delivery: str, *, sent_ms: int | None = None, **said: Any) -> None:
-        message = self.day.number()
-        body = report(metric, self.who, at_ms, message, delivery, **said)
-        self.day.add(at_ms if sent_ms is None else sent_ms, body, "reporting", self.who, message)
-
-    def chat(self, at_ms: int) -> None:
-        conversation = self.day.number()
-        closed_ms = self.day.soon(at_ms, 12, 70)
-        for topic, when in (("conversation.user.created", at_ms), ("conversation.admin.closed", closed_ms)):
-            message = f"notif_{self.day.number()}"
-            body = notification(topic, self.who, when, message, conversation)
-            self.day.add(when, body, "intercom", self.who, message)
-
-    def _basket(self, order: str) -> dict[str, Any]:
-        lines = [{**product._asdict(), "quantity": quantity} for product, quantity in self.cart]
-        total = sum(product.price * quantity for product, quantity in self.cart)
-        return {"order_id": order, "total": total, "currency": "USD", "products": lines}
-
-
 def day(rng: Random, *, start_ms: int, hours: float, people: int) -> Iterator[Sent]:
     """The messages of one day that begins at `start_ms` and is `hours` long, in time order."""
-    written = _Day(rng, start_ms, hours)
+    written = Day(rng, start_ms, hours)
     span_hours = hours - QUIET_HOURS if hours > 2 * QUIET_HOURS else hours * 0.7
     for number in range(people):
         with_history = rng.random() < HISTORY_SHARE
-        person = _Person(written, 1000 + number, known=with_history or rng.random() < 0.2)
+        person = Shopper(written, 1000 + number, known=with_history or rng.random() < 0.2)
         begins_ms = start_ms + int(rng.triangular(0.1, span_hours, span_hours * 0.3) * HOUR_MS)
         if with_history:
             _history(person)
@@ -206,7 +49,7 @@ def day(rng: Random, *, start_ms: int, hours: float, people: int) -> Iterator[Se
     yield from sorted(written.sent, key=lambda sent: (sent.at_ms, sent.message))
 
 
-def _visit(person: _Person, at_ms: int) -> None:
+def _visit(person: Shopper, at_ms: int) -> None:
     day, rng = person.day, person.day.rng
     day.visits += 1
     person.visit = day.visits
@@ -228,7 +71,7 @@ def _visit(person: _Person, at_ms: int) -> None:
         _campaign(person, day.soon(last_ms, 60, 420))
 
 
-def _shop(person: _Person, steps: Sequence[int], last_ms: int) -> None:
+def _shop(person: Shopper, steps: Sequence[int], last_ms: int) -> None:
     day, rng = person.day, person.day.rng
     for step_ms in steps[-rng.randint(1, 4) :]:
         person.put(step_ms + 700, rng.choice(PRODUCTS), rng.choice((1, 1, 1, 2)))
@@ -245,7 +88,7 @@ def _shop(person: _Person, steps: Sequence[int], last_ms: int) -> None:
     _later(person, last_ms)
 
 
-def _later(person: _Person, left_ms: int) -> None:
+def _later(person: Shopper, left_ms: int) -> None:
     """What becomes of a cart that was left: bought late, bought at the edge, talked about, or nothing."""
     day, rng = person.day, person.day.rng
     fate = rng.random()
@@ -267,7 +110,7 @@ def _later(person: _Person, left_ms: int) -> None:
         )
 
 
-def _bought(person: _Person, at_ms: int) -> None:
+def _bought(person: Shopper, at_ms: int) -> None:
     day = person.day
     total = sum(product.price * quantity for product, quantity in person.cart)
     order = person.buy(at_ms)
@@ -277,10 +120,10 @@ def _bought(person: _Person, at_ms: int) -> None:
     elif undoing < 0.08:
         person.undo("Order Refunded", day.soon(at_ms, 60, 300), order, "refund", total)
     elif undoing < 0.11:
-        person.undo("Order Partially Refunded", day.soon(at_ms, 60, 300), order, "refund", total // 3)
+        person.undo("Order Partially Refunded", day.soon(at_ms, 60, 300), order, "other", total // 3)
 
 
-def _campaign(person: _Person, at_ms: int) -> None:
+def _campaign(person: Shopper, at_ms: int) -> None:
     day, delivery = person.day, f"d-{person.day.number()}"
     person.email("sent", at_ms, delivery, subject="Your skin, this week")
     person.email("delivered", day.soon(at_ms, 0.1, 2), delivery)
@@ -291,7 +134,7 @@ def _campaign(person: _Person, at_ms: int) -> None:
             person.email("clicked", opened_ms + 9_000, delivery, machine=day.chance(0.5), href="https://shop.example/")
 
 
-def _history(person: _Person) -> None:
+def _history(person: Shopper) -> None:
     """Orders of long ago and the newest e-mail since, told at the start of the day under their old dates."""
     day, rng = person.day, person.day.rng
     told_ms = day.soon(day.start_ms, 1, HISTORY_MS / MINUTE_MS * 0.9)
@@ -315,7 +158,7 @@ def _history(person: _Person) -> None:
         _bought(person, day.soon(day.start_ms, 240, 1000))
 
 
-def _repeat_some(day: _Day) -> None:
+def _repeat_some(day: Day) -> None:
     """The feeds are at least once: some messages come twice, orders more often than others."""
     for sent in list(day.sent):
         share = 0.15 if sent.kind == "order" else DUPLICATE_SHARE
@@ -324,7 +167,7 @@ def _repeat_some(day: _Day) -> None:
             day.sent.append(sent._replace(at_ms=again_ms, kind="duplicate", visit=0))
 
 
-def _break_some(day: _Day) -> None:
+def _break_some(day: Day) -> None:
     span_ms = day.end_ms - day.start_ms
     for number in range(UNREADABLE_COUNT):
         at_ms = day.start_ms + int((number + 0.5) * span_ms / UNREADABLE_COUNT)

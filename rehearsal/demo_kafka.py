@@ -1,0 +1,64 @@
+"""Makes a Kafka of somebody's ready for the demo and leaves it as it was: topics are created where missing and removed again.
+
+Refuses a broker whose topics hold records: a second day in the same log would be judged together with the first.
+"""
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from contracts.topics import OURS
+from rehearsal.broker import create_topics
+
+PARTITIONS = 4  # enough to show that people are spread; few enough for two cores
+OWN_PREFIX = "concierge"  # of the topics that the worker makes for its own state
+SECONDS_MAX = 15.0
+
+
+class Unsuitable(Exception):
+    """The broker cannot be used; the message says why and what to do."""
+
+
+def prepare(bootstrap: str) -> frozenset[str]:
+    """Create our topics where missing; returns the topics that were there before. Unsuitable where they hold records."""
+    try:
+        admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": int(SECONDS_MAX * 1000)})
+        before = admin.list_topics(timeout=SECONDS_MAX).topics
+    except KafkaException as error:
+        raise Unsuitable(
+            f"no Kafka answers at {bootstrap} ({error.args[0].name()}); start one or name another"
+        ) from None
+    ours = {topic.name for topic in OURS}
+    mine = {name: held for name, held in before.items() if name in ours or name.startswith(OWN_PREFIX)}
+    filled = sorted(name for name, held in mine.items() if _records(bootstrap, name, list(held.partitions)))
+    if filled:
+        raise Unsuitable(
+            f"{bootstrap} holds records in {', '.join(filled)}; the demo needs them empty: delete these topics, "
+            "or name another broker"
+        )
+    wrong = sorted(name for name in ours & mine.keys() if len(mine[name].partitions) != PARTITIONS)
+    if wrong:
+        raise Unsuitable(f"{', '.join(wrong)} must have {PARTITIONS} partitions; delete them and the demo creates them")
+    create_topics(bootstrap, {name: (PARTITIONS, {}) for name in sorted(ours - mine.keys())})
+    return frozenset(before)
+
+
+def restore(bootstrap: str, before: frozenset[str]) -> None:
+    """Delete what the demo and its worker created; what was there before stays."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    ours = {topic.name for topic in OURS}
+    now = admin.list_topics(timeout=SECONDS_MAX).topics
+    created = [name for name in now if name not in before and (name in ours or name.startswith(OWN_PREFIX))]
+    if created:
+        for done in admin.delete_topics(created, operation_timeout=SECONDS_MAX).values():
+            done.result(SECONDS_MAX)
+
+
+def _records(bootstrap: str, topic: str, partitions: list[int]) -> int:
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "concierge-demo-look", "enable.auto.commit": False})
+    try:
+        ends = [
+            reader.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS_MAX) for number in partitions
+        ]
+    finally:
+        reader.close()
+    return sum(high - low for low, high in ends)
