@@ -4,6 +4,7 @@ A simulated instant is a linear function of wall time, given as a setting, so th
 different processes agree on it without talking.
 """
 
+import asyncio
 import re
 import time
 from typing import NamedTuple, Protocol
@@ -17,10 +18,17 @@ _SIMULATED = re.compile(r"sim:([^@]+)@([^@x]+?)x([0-9]+(?:\.[0-9]+)?)")
 class Clock(Protocol):
     def now_ms(self) -> int: ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Returns when so many seconds of this clock have passed."""
+        ...
+
 
 class WallClock(NamedTuple):
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class SimulatedClock(NamedTuple):
@@ -33,6 +41,9 @@ class SimulatedClock(NamedTuple):
     def now_ms(self) -> int:
         passed_ms = max(0, time.time_ns() // 1_000_000 - self.started_wall_ms)
         return min(self.origin_ms + int(passed_ms * self.speed), INSTANT_MS_MAX)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
 
     def wall_seconds(self, span_ms: int) -> float:
         """How long the wall takes for a span of simulated time."""

@@ -28,3 +28,6 @@ class FixedClock:
 
     def now_ms(self) -> int:
         return self.at_ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.at_ms += int(seconds * 1000)

@@ -33,3 +33,9 @@ def test_the_wall_is_the_wall() -> None:
 def test_any_other_clock_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_clock(text)
+
+
+async def test_sleeping_takes_seconds_of_the_clock_and_not_of_the_wall() -> None:
+    began = time.monotonic()
+    await SimulatedClock(ORIGIN, 0, 36_000).sleep(3_600)
+    assert 0.05 < time.monotonic() - began < 5
