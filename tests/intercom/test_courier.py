@@ -1,0 +1,394 @@
+"""The courier: histories of commands and time in, calls and outcomes out."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+from openapi_core import OpenAPI
+
+from agents import desired
+from agents.courier import IN_FLIGHT_MAX, Courier
+from agents.desired import Contact
+from agents.intercom import Known, Refused, TryLater, Unauthorized, Unknown
+from contracts.commands import Command
+from contracts.signals import Delivered
+from rehearsal.intercom_faults import ARRIVED, NOT_ARRIVED, Fault
+from tests.intercom.scene import EXPIRES_S, FLAG, HandClock, Scene, activation, calm, shown, withdrawal
+
+SETTLE_SECONDS = 5.0
+
+
+class Kept(dict[str, Contact]):
+    """Records as they come back from the store: through their bytes."""
+
+    def put(self, person: str, contact: Contact) -> None:
+        self[person] = desired.decode(desired.encode(contact))
+
+
+class FakeIntercom:
+    """Shows everything at once, unless `answers` has something else to say; `gate` holds calls open."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.answers: list[Exception] = []
+        self.gate: asyncio.Event | None = None
+        self.open = 0
+        self.open_max = 0
+
+    async def show(self, command: Command, known: Known) -> Known:
+        self.calls.append((command.person, command.revision))
+        self.open += 1
+        self.open_max = max(self.open, self.open_max)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            if self.answers:
+                raise self.answers.pop(0)
+        finally:
+            self.open -= 1
+        event = (command.event.name, command.event.created_s) if command.event is not None else known.event
+        return Known(intercom_id="a1", attributes=dict(command.attributes), event=event)
+
+
+class World:
+    def __init__(self, intercom: "FakeIntercom | None" = None, *, caught_up: bool = True) -> None:
+        self.clock = HandClock()
+        self.intercom = intercom or FakeIntercom()
+        self.outcomes: list[Delivered] = []
+        self.kept = Kept()
+        self.courier = self.start()
+        if caught_up:
+            self.courier.caught_up(0)
+
+    def start(self) -> Courier:
+        async def deliver(outcome: Delivered) -> None:
+            self.outcomes.append(outcome)
+
+        courier = Courier(intercom=self.intercom, clock=self.clock, settle_seconds=SETTLE_SECONDS, deliver=deliver)
+        courier.assign(0, self.kept)
+        return courier
+
+    async def told(self, *commands: Command) -> None:
+        for command in commands:
+            self.courier.desire(0, command)
+        await self.courier.quiet()
+
+    async def after(self, seconds: float) -> None:
+        self.clock.pass_seconds(seconds)
+        await self.courier.quiet()
+
+    def said(self) -> list[tuple[int, str, str | None]]:
+        return [(outcome.revision, outcome.outcome, outcome.reason) for outcome in self.outcomes]
+
+
+async def test_an_activation_waits_for_the_settle_time() -> None:
+    world = World()
+    await world.told(activation())
+    await world.after(4.9)
+    assert world.intercom.calls == []
+    await world.after(0.1)
+    assert world.intercom.calls == [("id:42", 1)]
+    assert world.said() == [(1, "shown", None)]
+    assert world.outcomes[0].id == "delivered:id:42:1"
+    assert world.outcomes[0].episode == "high_aov_abandoner@2026-03-02T07:00:00.000Z"
+
+
+async def test_a_purchase_overtakes_an_activation_which_is_never_sent() -> None:
+    world = World()
+    await world.told(activation())
+    await world.after(3)
+    await world.told(withdrawal())
+    await world.after(60)
+    assert world.intercom.calls == [("id:42", 2)]
+    assert world.said() == [(2, "shown", None)]
+
+
+async def test_withdrawals_go_before_activations_that_are_due() -> None:
+    world = World()
+    world.courier.desire(0, activation(person="id:1"))
+    world.clock.pass_seconds(10)
+    world.courier.desire(0, withdrawal(person="id:2"))
+    await world.courier.quiet()
+    assert [person for person, _ in world.intercom.calls] == ["id:2", "id:1"]
+
+
+async def test_a_backlog_collapses_to_the_newest_revision() -> None:
+    world = World()
+    for revision in range(1, 50):
+        world.courier.desire(0, withdrawal(revision, attributes=calm(lifetime_orders=revision)))
+    await world.courier.quiet()
+    assert world.intercom.calls == [("id:42", 49)]
+
+
+async def test_an_older_revision_is_never_sent() -> None:
+    world = World()
+    await world.told(withdrawal(7))
+    await world.told(activation(6), withdrawal(7))
+    await world.after(60)
+    assert world.intercom.calls == [("id:42", 7)]
+
+
+async def test_a_repeated_command_is_delivered_once() -> None:
+    world = World()
+    await world.told(activation(), activation())
+    await world.after(6)
+    await world.told(activation())
+    await world.after(6)
+    assert world.intercom.calls == [("id:42", 1)]
+
+
+async def test_an_expired_activation_is_refused_and_never_sent() -> None:
+    world = World()
+    await world.told(activation())
+    await world.after(EXPIRES_S - world.clock.now_ms() // 1000)
+    assert world.intercom.calls == []
+    assert world.said() == [(1, "refused", "expired")]
+
+
+async def test_facts_that_follow_a_waiting_activation_do_not_make_it_forget_that_it_activates() -> None:
+    world = World()
+    await world.told(activation())
+    facts = withdrawal(2, attributes=shown(lifetime_orders=2))
+    await world.told(facts)
+    assert world.intercom.calls == [], "facts must not carry the moment out before the settle time"
+    await world.after(5)
+    assert world.intercom.calls == [("id:42", 2)]
+    kept = world.kept["id:42"].desired
+    assert kept is not None
+    assert (kept.create, kept.event, kept.episode) == (True, activation().event, activation().episode)
+
+
+async def test_facts_about_a_moment_that_is_not_shown_wait_like_an_activation_and_expire_like_one() -> None:
+    world = World()
+    await world.told(withdrawal(5, attributes=shown()))
+    assert world.intercom.calls == []
+    await world.after(EXPIRES_S - world.clock.now_ms() // 1000)
+    assert world.said() == [(5, "refused", "expired")]
+
+
+async def test_facts_about_a_moment_that_is_shown_go_at_once() -> None:
+    world = World()
+    await world.told(activation())
+    await world.after(5)
+    await world.told(withdrawal(2, attributes=shown(lifetime_orders=2)))
+    assert world.intercom.calls == [("id:42", 1), ("id:42", 2)]
+
+
+async def test_no_activation_before_the_partition_was_read_to_its_end() -> None:
+    world = World(caught_up=False)
+    await world.told(activation(person="id:1"), withdrawal(person="id:2"))
+    await world.after(60)
+    assert world.intercom.calls == [("id:2", 2)]
+    world.courier.caught_up(0)
+    await world.courier.quiet()
+    assert world.intercom.calls == [("id:2", 2), ("id:1", 1)]
+
+
+async def test_a_person_has_one_call_in_flight_and_the_newest_revision_follows() -> None:
+    world = World()
+    world.intercom.gate = asyncio.Event()
+    world.courier.desire(0, activation())
+    world.clock.pass_seconds(5)
+    quiet = asyncio.create_task(world.courier.quiet())
+    await until(lambda: world.intercom.open == 1)
+    world.courier.desire(0, withdrawal(2))
+    world.courier.desire(0, withdrawal(3))
+    world.intercom.gate.set()
+    await quiet
+    assert world.intercom.calls == [("id:42", 1), ("id:42", 3)]
+    assert world.intercom.open_max == 1
+    assert [revision for revision, _, _ in world.said()] == [1, 3]
+
+
+async def test_calls_in_flight_are_bounded() -> None:
+    world = World()
+    world.intercom.gate = asyncio.Event()
+    for number in range(3 * IN_FLIGHT_MAX):
+        world.courier.desire(0, withdrawal(person=f"id:{number}"))
+    quiet = asyncio.create_task(world.courier.quiet())
+    await until(lambda: world.intercom.open == IN_FLIGHT_MAX)
+    world.intercom.gate.set()
+    await quiet
+    assert world.intercom.open_max == IN_FLIGHT_MAX
+    assert len(world.intercom.calls) == 3 * IN_FLIGHT_MAX
+
+
+async def test_a_used_up_rate_limit_stops_everybody_until_the_time_that_it_named() -> None:
+    world = World()
+    world.intercom.answers = [TryLater(7.0, "the rate limit is used up", shared=True)]
+    await world.told(withdrawal(person="id:1"))
+    await world.told(withdrawal(person="id:2"))
+    assert world.intercom.calls == [("id:1", 2)]
+    await world.after(7)
+    assert sorted(world.intercom.calls[1:]) == [("id:1", 2), ("id:2", 2)]
+
+
+async def test_an_unknown_outcome_repeats_the_same_revision_with_what_is_known() -> None:
+    world = World()
+    lost = Unknown("the answer was lost")
+    lost.known = Known(intercom_id="a1", attributes=None)
+    world.intercom.answers = [lost]
+    await world.told(withdrawal())
+    assert world.said() == []
+    assert world.kept["id:42"].known == lost.known
+    await world.after(2)
+    assert world.intercom.calls == [("id:42", 2), ("id:42", 2)]
+    assert world.said() == [(2, "shown", None)]
+
+
+async def test_failures_back_off_but_a_newer_revision_does_not_inherit_the_pause() -> None:
+    world = World()
+    world.intercom.answers = [Unknown("lost") for _ in range(6)]
+    await world.told(withdrawal(2))
+    for _ in range(5):
+        await world.after(60)
+    calls = len(world.intercom.calls)
+    await world.told(withdrawal(3, attributes=calm(lifetime_orders=9)))
+    await world.after(2)
+    assert world.intercom.calls[calls:] == [("id:42", 3)]
+
+
+async def test_a_refusal_is_an_outcome_and_is_not_repeated() -> None:
+    world = World()
+    world.intercom.answers = [Refused("archived")]
+    await world.told(withdrawal())
+    await world.after(3600)
+    assert world.said() == [(2, "refused", "archived")]
+    assert len(world.intercom.calls) == 1
+
+
+async def test_a_token_that_is_not_accepted_stops_the_courier_and_loses_nothing() -> None:
+    world = World()
+    world.intercom.answers = [Unauthorized(401)]
+    with pytest.raises(Unauthorized):
+        await world.told(withdrawal())
+    assert world.kept["id:42"].pending
+    assert world.said() == []
+
+
+async def test_after_a_restart_what_has_no_outcome_is_delivered_from_the_records() -> None:
+    world = World()
+    await world.told(activation(person="id:1"))
+    world.courier = world.start()
+    world.courier.resume(0, "id:1")
+    await world.after(60)
+    assert world.intercom.calls == []
+    world.courier.caught_up(0)
+    await world.courier.quiet()
+    assert world.intercom.calls == [("id:1", 1)]
+
+
+async def test_a_call_that_ends_after_its_partition_was_lost_keeps_and_says_nothing() -> None:
+    world = World()
+    world.intercom.gate = asyncio.Event()
+    world.courier.desire(0, withdrawal())
+    quiet = asyncio.create_task(world.courier.quiet())
+    await until(lambda: world.intercom.open == 1)
+    world.courier.revoke(0)
+    before = dict(world.kept)
+    world.intercom.gate.set()
+    await quiet
+    assert world.kept == before
+    assert world.said() == []
+
+
+async def test_of_an_erased_person_only_the_fact_stays_and_later_commands_are_ignored() -> None:
+    world = World()
+    await world.told(withdrawal(2), withdrawal(3, erase=True))
+    assert world.kept["id:42"] == Contact(revision=3, settled=3, erased=True)
+    await world.told(activation(4))
+    await world.after(60)
+    assert world.intercom.calls == [("id:42", 3)]
+
+
+async def test_the_running_courier_sleeps_until_the_next_call_is_due() -> None:
+    world = World()
+    running = asyncio.create_task(world.courier.run())
+    world.courier.desire(0, activation())
+    await until(lambda: world.said() == [(1, "shown", None)])
+    running.cancel()
+    assert isinstance((await asyncio.gather(running, return_exceptions=True))[0], asyncio.CancelledError)
+    assert world.clock.now_ms() == world.kept["id:42"].since_ms + 5_000, "time passed only by sleeping"
+
+
+async def test_a_failure_to_write_outcomes_stops_the_running_courier() -> None:
+    world = World()
+
+    async def broken(outcome: Delivered) -> None:
+        raise ConnectionError("the log is away")
+
+    world.courier = Courier(intercom=world.intercom, clock=world.clock, settle_seconds=5, deliver=broken)
+    world.courier.assign(0, world.kept)
+    world.courier.desire(0, withdrawal())
+    with pytest.raises(ConnectionError):
+        await world.courier.run()
+    assert world.kept["id:42"].pending, "it is delivered again after the restart"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+async def test_under_a_mix_of_faults_intercom_ends_up_showing_the_newest_command(api: OpenAPI, seed: int) -> None:
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    async with Scene(api, requests_per_window=60) as scene:
+        await scene.intercom.register(scene.manifest)
+        world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
+        world.clock = scene.clock
+        world.courier = world.start()
+        world.courier.caught_up(0)
+        newest = await play(world, scene, dice)
+        scene.faults = []
+        for _ in range(60):
+            await world.after(61)
+        assert {*scene.faulty.served} >= {*ARRIVED, *NOT_ARRIVED}, "a fault never happened: the run is void"
+        for person, command in newest.items():
+            record = world.kept[person]
+            assert not record.pending
+            contact = scene.workspace.by_external_id(command.external_id or "")
+            custom = contact.custom if contact is not None else {}
+            for name, value in command.attributes.items():
+                assert custom.get(name) == value or (not value and name not in custom), (person, name)
+            if contact is not None:
+                assert len(contact.events) <= 1, "one anchor, one event"
+        ids = [outcome.id for outcome in world.outcomes]
+        assert len(ids) == len(set(ids))
+
+
+async def play(world: World, scene: Scene, dice: random.Random) -> dict[str, Command]:
+    """Two hundred commands to twelve people under faults; returns the newest of each person."""
+    words: tuple[Fault, ...] = (*ARRIVED, *NOT_ARRIVED)
+    newest: dict[str, Command] = {}
+    for _ in range(200):
+        person = f"id:{dice.randrange(12)}"
+        revision = newest[person].revision + 1 if person in newest else 1
+        command = dice.choice([activation, withdrawal])(revision, person)
+        newest[person] = command
+        scene.faults = [dice.choice(words) if dice.random() < 0.3 else None for _ in range(12)]
+        world.courier.desire(0, command)
+        await world.courier.quiet()
+        await world.after(dice.choice([0, 1, 6, 20]))
+    return newest
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets other tasks run until it holds; a thousand turns are far more than any of these needs."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to hold")
+
+
+async def test_nothing_that_is_shown_is_written_twice(scene: Scene) -> None:
+    world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
+    world.clock = scene.clock
+    world.courier = world.start()
+    world.courier.caught_up(0)
+    await world.told(activation())
+    await world.after(5)
+    await world.told(activation(2), withdrawal(3, attributes=shown()))
+    await world.after(60)
+    assert scene.contact().writes == 1
+    assert len(scene.contact().events) == 1
+    assert scene.contact().custom[FLAG] is True
+    assert world.said() == [(1, "shown", None), (3, "shown", None)]
