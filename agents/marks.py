@@ -6,8 +6,8 @@ never lies. After a change of ownership the marks of the one before are not know
 during the last of them can stand behind it with an earlier stamp; the thinking applies it as a late one.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import NamedTuple
 
 
 class Source(NamedTuple):
@@ -16,18 +16,6 @@ class Source(NamedTuple):
 
     def name(self) -> str:
         return f"{self.topic}/{self.partition}"
-
-
-class Reading(Protocol):
-    """What the marks need to know of the consumer."""
-
-    def positions(self) -> Mapping[Source, int]:
-        """The next offset of every source partition that is read here; all before it is forwarded."""
-        ...
-
-    async def end_offsets(self, sources: Iterable[Source]) -> Mapping[Source, int]:
-        """The offset that the next message of each will get."""
-        ...
 
 
 class _Goal(NamedTuple):
@@ -48,16 +36,21 @@ class Marks:
         marked_ms = self._marked_ms.get(source)
         return accepted_ms if marked_ms is None else max(accepted_ms, marked_ms + 1)
 
-    def open_sources(self, reading: Reading) -> list[Source]:
-        """The source partitions that want a goal; what is not read here any more is forgotten."""
-        positions = reading.positions()
+    def open_sources(self, positions: Mapping[Source, int]) -> list[Source]:
+        """The source partitions that want a goal; what is not read here any more is forgotten.
+
+        positions: of every source partition that is read here, the next offset; all before it is forwarded.
+        """
         for known in (self._goals, self._marked_ms):
             for source in [source for source in known if source not in positions]:
                 del known[source]
         return [source for source in positions if source not in self._goals]
 
     def aim(self, at_ms: int, ends: Mapping[Source, int]) -> None:
-        """`at_ms` was read before `ends`. A time at or before the last mark proves nothing new and is left out."""
+        """ends: the offset that the next message of each will get, asked after `at_ms` was read from the clock.
+
+        A time at or before the last mark proves nothing new and is left out.
+        """
         for source, end in ends.items():
             if at_ms > self._marked_ms.get(source, -1):
                 self._goals[source] = _Goal(at_ms, end)
@@ -65,13 +58,11 @@ class Marks:
     def waiting(self) -> bool:
         return bool(self._goals)
 
-    def reached(self, reading: Reading) -> list[tuple[Source, int]]:
+    def reached(self, positions: Mapping[Source, int]) -> list[tuple[Source, int]]:
         """(source, T) of the goals that were reached; from here on no message of the source is stamped at or before T."""
-        positions = reading.positions()
         found = []
         for source, goal in list(self._goals.items()):
-            position = positions.get(source)
-            if position is not None and position >= goal.end:
+            if positions.get(source, -1) >= goal.end:
                 del self._goals[source]
                 self._marked_ms[source] = goal.at_ms
                 found.append((source, goal.at_ms))
