@@ -12,7 +12,7 @@ from console.progress import bars
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="Calls in any envelope, one a line (JSONL, gzip too).")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for decisions.jsonl and summary.json.")]
 Until = Annotated[
-    str | None, typer.Option("--until", help="Run time on to this instant, included. [default: the last call]")
+    str | None, typer.Option("--until", help="Run time on to this instant, included. (default: the last call)")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 

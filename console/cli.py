@@ -5,7 +5,9 @@ import typer
 from console import policy
 from console.backtest import backtest
 from console.command import OneSentence
+from console.demo import demo
 from console.importing import import_
+from console.receive import receive
 from console.rehearse import rehearse
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ def _concierge() -> None:
     """From a Customer.io event to an Intercom moment."""
 
 
+app.command("demo")(demo)
+app.command("receive")(receive)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)

@@ -17,7 +17,7 @@ MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="YAML that says which column means what, instead of a preset.")
 ]
 Rejects = Annotated[
-    Path | None, typer.Option("--rejects", help="Rows that cannot be told. [default: OUT.rejects.jsonl]")
+    Path | None, typer.Option("--rejects", help="Rows that cannot be told. (default: OUT.rejects.jsonl)")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")]
 

@@ -8,7 +8,7 @@ import typer
 from console.command import OneSentence, refusing
 
 PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", help="The policy file. [default: the shipped skincare.yaml]")
+    Path | None, typer.Option("--policy", help="The policy file. (default: the shipped skincare.yaml)")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the policy says in short as JSON.")]
 
