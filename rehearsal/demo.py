@@ -71,7 +71,7 @@ def run(*, broker: str | None, seed: int, picture: Path | None, seconds: float |
 @contextlib.contextmanager
 def _broker(broker: str | None) -> Iterator[str]:
     if broker is None:
-        with embedded_broker({topic.name: demo_kafka.PARTITIONS for topic in OURS}) as bootstrap:
+        with embedded_broker(topic.name for topic in OURS) as bootstrap:
             yield bootstrap
         return
     before = demo_kafka.prepare(broker)
@@ -103,7 +103,7 @@ async def _live(running: Stage, options: Options, console: Console, film: Consol
     length_ms = int(options.seconds * 1000 * SPEED)
     end_ms = clock.origin_ms + length_ms
     people = max(1, round(PEOPLE_A_DAY * length_ms / HOUR_MS / 24))
-    rng = Random(options.seed)  # noqa: S311 - a rehearsal keeps no secret
+    rng = Random(options.seed)
     messages = shop.day(rng, start_ms=clock.origin_ms, hours=length_ms / HOUR_MS, people=people)
     feed = asyncio.create_task(
         play(messages, url=running.receiver, signer=running.signer, clock=clock, evidence=evidence)

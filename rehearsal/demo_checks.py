@@ -175,6 +175,12 @@ def no_nudge_after_purchase(evidence: Evidence) -> Check:
             inside += 0 < late_ms <= NUDGE_WALL_MS_MAX
             if NUDGE_WALL_MS_MAX < late_ms < lasts_ms:
                 lines.append(f"{flag.person} {flag.audience}: shown {late_ms} ms after the purchase")
+    for (person, _), episode in evidence.episodes.items():
+        if episode.activated.audience not in rescue or episode.activated.arm != "assisted":
+            continue
+        for accepted_ms in bought.get(person, ()):
+            if accepted_ms < episode.from_ms < accepted_ms + spans_ms:
+                lines.append(f"{person} {episode.activated.episode}: decided after the purchase")
     said = f"{len(lines)} beyond the stated {NUDGE_WALL_MS_MAX / SECOND_MS:g} s, {inside} within it"
     return Check("no nudge after a purchase", not lines, said, tuple(lines))
 

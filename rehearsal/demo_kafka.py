@@ -7,9 +7,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from contracts.topics import OURS
-from rehearsal.broker import create_topics
+from rehearsal.broker import EMBEDDED_PARTITIONS, create_topics
 
-PARTITIONS = 4  # enough to show that people are spread; few enough for two cores
+PARTITIONS = EMBEDDED_PARTITIONS  # the same on any broker; enough to show that people are spread
 OWN_PREFIX = "concierge"  # of the topics that the worker makes for its own state
 SECONDS_MAX = 15.0
 
