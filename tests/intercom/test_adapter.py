@@ -5,11 +5,13 @@ import msgspec
 import pytest
 from openapi_core import OpenAPI
 from openapi_core.validation.request.exceptions import RequestValidationError
+from openapi_core.validation.response.exceptions import ResponseValidationError
 
 from agents.intercom import Ambiguous, Intercom, Known, Refused, TryLater, Unauthorized, Unfit, Unknown
 from contracts.commands import Command
 from contracts.fields import manifest
 from rehearsal.intercom import intercom_app
+from tests.intercom.official import Validated
 from tests.intercom.scene import FLAG, START_MS, Scene, activation, calm, shown, withdrawal
 
 NEW = Known()
@@ -290,3 +292,13 @@ async def test_a_request_that_the_description_forbids_is_caught(scene: Scene) ->
             await http.post("/contacts", json={"emial": "a@example.com", "role": "user"}, headers=headers)
         with pytest.raises(RequestValidationError):
             await http.post("/events", json={"event_name": "x", "created_at": "now", "id": "1"}, headers=headers)
+
+
+async def test_an_answer_that_the_description_forbids_is_caught(api: OpenAPI) -> None:
+    def numbers_for_ids(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"type": "contact", "id": 7})
+
+    transport = Validated(httpx.MockTransport(numbers_for_ids), api)
+    async with httpx.AsyncClient(transport=transport, base_url="https://api.intercom.io") as http:
+        with pytest.raises(ResponseValidationError):
+            await http.get("/contacts/7", headers={"Authorization": "Bearer secret", "Intercom-Version": "2.16"})

@@ -1,0 +1,151 @@
+"""The courier, carried by Faust: commands in, outcomes back to the log, one record per contact in the table.
+
+A partition's activations wait until everything that stood in it at its assignment was applied. Outcomes are in the log
+before a command counts as settled, so a crash between the two repeats an outcome with the same id.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from agents import desired
+from agents.clock import Clock, SimulatedClock
+from agents.courier import Courier, Shower
+from agents.desired import Contact
+from agents.reliable import Codec, Output, Record, Store
+from contracts import commands, signals, topics
+from contracts.signals import Delivered
+
+CODEC = Codec(encode=desired.encode, decode=desired.decode)
+LOOK_SECONDS = 0.2  # how often the end of a partition is compared with what was applied; delays activations by no more
+
+
+class App(Protocol):
+    """The part of the reliable app that the courier stands on."""
+
+    async def produce(self, outputs: Sequence[Output]) -> None: ...
+
+    async def end_offsets(self, topic: str) -> Mapping[int, int]: ...
+
+    def positions(self, topic: str) -> Mapping[int, int]: ...
+
+
+class Pace:
+    """The app's clock with a sleep on it: on a simulated clock an hour passes as fast as it says."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    async def sleep(self, seconds: float) -> None:
+        if isinstance(self._clock, SimulatedClock):
+            seconds = self._clock.wall_seconds(int(seconds * 1000))
+        await asyncio.sleep(seconds)
+
+
+class Contacts:
+    """The contacts of one store, by person."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, person: str) -> Contact | None:
+        found = self._store.get(person.encode())
+        assert found is None or isinstance(found, Contact), "the courier's table holds nothing else"
+        return found
+
+    def put(self, person: str, contact: Contact) -> None:
+        self._store.put(person.encode(), contact)
+
+    def pending(self) -> list[str]:
+        return [key.decode() for key, record in self._store.items() if isinstance(record, Contact) and record.pending]
+
+
+class _Reading:
+    """end: the end of the partition as it stood after the assignment, None until it was asked for."""
+
+    end: int | None = None
+
+
+class CourierAgent:
+    """Handler of the `commands` topic. `run` has to run beside it for as long as the worker lives."""
+
+    def __init__(self, *, app: App, intercom: Shower, clock: Clock, settle_seconds: float) -> None:
+        self._app = app
+        self._courier = Courier(
+            intercom=intercom, clock=Pace(clock), settle_seconds=settle_seconds, deliver=self._deliver
+        )
+        self._reading: dict[
+            int, int | None
+        ] = {}  # partitions not yet read to their end, with that end once it is known
+
+    def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
+        assert store is not None, "the courier has a table"
+        contacts = Contacts(store)
+        self._courier.assign(partition, contacts)
+        self._reading[partition] = _Reading()
+        for person in contacts.pending():
+            self._courier.resume(partition, person)
+
+    def revoked(self, partition: int) -> None:
+        self._reading.pop(partition, None)
+        self._courier.revoke(partition)
+
+    def batch(self, store: Store | None, records: Sequence[Record]) -> Iterable[Output]:
+        """Quarantine records for what is no command; everything else is kept in the table and planned."""
+        unreadable: list[Output] = []
+        for record in records:
+            try:
+                command = commands.decode(record.value or b"")
+            except msgspec.DecodeError:
+                unreadable.append(_quarantined(record))
+            else:
+                self._courier.desire(record.partition, command)
+        return unreadable
+
+    async def run(self) -> None:
+        """Delivers until cancelled. Raises Unauthorized and what the log raises: the worker then stops, nothing is lost."""
+        reading = asyncio.create_task(self._read_to_the_end())
+        delivering = asyncio.create_task(self._courier.run())
+        try:
+            done, _ = await asyncio.wait({reading, delivering}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (reading, delivering):
+                task.cancel()
+            await asyncio.gather(reading, delivering, return_exceptions=True)
+
+    async def _read_to_the_end(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)  # of the wall: it waits for Kafka, not for time
+
+    async def look(self) -> None:
+        """Lets the activations of each partition go that was read to the end that it had after its assignment."""
+        topic = topics.COMMANDS.name
+        new = {partition: reading for partition, reading in self._reading.items() if reading.end is None}
+        if new:
+            ends = await self._app.end_offsets(topic)
+            for partition, reading in new.items():  # one that was lost and came back meanwhile has a new reading
+                reading.end = ends.get(partition)
+        applied = self._app.positions(topic) if self._reading else {}
+        for partition, reading in list(self._reading.items()):
+            end = reading.end
+            if end is not None and (end == 0 or applied.get(partition, -1) >= end):
+                del self._reading[partition]
+                self._courier.caught_up(partition)
+
+    async def _deliver(self, outcome: Delivered) -> None:
+        await self._app.produce([Output(topics.SIGNALS.name, outcome.person.encode(), signals.encode(outcome))])
+
+
+def _quarantined(record: Record) -> Output:
+    """A record that is no command goes to quarantine with its original bytes."""
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    body = {"stage": "courier", "reason": "not_a_command", "source": place, "value": record.value or b""}
+    return Output(topics.QUARANTINE.name, place.encode(), msgspec.json.encode(body))
