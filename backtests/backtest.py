@@ -60,7 +60,7 @@ def _judge(history: History, policy: Policy, until_ms: int | None, written: Any,
     span = _Span(judging, len(history), until_ms)
     summary = Summary()
     for effects in replay(span.watch(history.signals()), Partition(policy, people), until_ms=until_ms):
-        for decision in effects.decisions:
+        for decision in sorted(effects.decisions, key=lambda decision: decision.at):  # one mark may bring many instants
             summary.count(decision)
             written.write(decisions.encode(decision) + b"\n")
     return {

@@ -25,6 +25,7 @@ KINDS = {
     "webhook": None,  # further keys go into its data
     "intercom": ("conversation",),
 }
+USER_KEYS = {"userId": "id", "anonymousId": "anonymous", "anonymous_id": "anonymous"}  # as the calls name them
 ARMS = get_args(Arm)
 EVENTS_MAX = 10_000  # a persona is one person's story, no load test
 
@@ -195,7 +196,9 @@ def _user(told: Any, place: tuple[str | int, ...], default: User) -> User:
         return default
     if isinstance(told, str | int) and not isinstance(told, bool):
         return default._replace(id=str(told))
-    given = _mapping(told, place, User._fields)
+    given = {
+        USER_KEYS.get(key, key): value for key, value in _mapping(told, place, (*User._fields, *USER_KEYS)).items()
+    }
     return default._replace(**{key: str(value) for key, value in given.items() if value is not None})
 
 

@@ -66,6 +66,16 @@ def test_time_stops_at_the_last_call_which_is_included(tmp_path: Path) -> None:
     assert decisions == []
 
 
+def test_decisions_stand_in_order_of_time_even_where_one_mark_brings_many(tmp_path: Path) -> None:
+    carts = [
+        _call(f"09:0{minute}", "Product Added", user=f"buyer-{minute}", product_id="serum", price=200)
+        for minute in range(8)
+    ]
+    _, decisions = _run(tmp_path, *carts, until="2026-03-03T09:00:00Z")
+    assert [one["at"] for one in decisions] == sorted(one["at"] for one in decisions)
+    assert len({one["person"] for one in decisions}) == 8
+
+
 def test_until_runs_time_on_and_is_included(tmp_path: Path) -> None:
     _, decisions = _run(tmp_path, CART, until="2026-03-02T11:00:00Z")
     assert _short(decisions) == [("11:00", "activated", "qualified")]

@@ -1,6 +1,5 @@
 """The real shop's morning: what the product decides equals what an independent computation says, person by person."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -14,21 +13,15 @@ from contracts.instant import from_rfc3339
 from tests.backtests.rees46_oracle import Expected, expected
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
-FILE = DATA / "rees46-2019-10-01.csv.gz"
 SHIPPED = ROOT / "policies" / "skincare.yaml"
 UNTIL = "2019-10-02T00:00:00Z"
 
 pytestmark = pytest.mark.shared
 
 
-@pytest.fixture(autouse=True)
-def data() -> None:
-    if FILE.exists():
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"{FILE.name} is missing beside the checkout")
-    pytest.skip(f"{FILE.name} is missing beside the checkout")
+@pytest.fixture
+def morning(shared_data: Path) -> Path:
+    return shared_data / "rees46-2019-10-01.csv.gz"
 
 
 def _decided(directory: Path, source: Path, rules: policy.Policy) -> list[Expected]:
@@ -42,30 +35,32 @@ def _decided(directory: Path, source: Path, rules: policy.Policy) -> list[Expect
     return sorted(found)
 
 
-def test_every_customer_who_left_a_large_cart_is_decided_as_computed_independently(tmp_path: Path) -> None:
+def test_every_customer_who_left_a_large_cart_is_decided_as_computed_independently(
+    morning: Path, tmp_path: Path
+) -> None:
     events = tmp_path / "events.jsonl"
-    told = importing.write(FILE, PRESETS["rees46"], out=events, rejects=tmp_path / "rejects.jsonl")
+    told = importing.write(morning, PRESETS["rees46"], out=events, rejects=tmp_path / "rejects.jsonl")
     assert (told.rows, told.calls, told.rejected) == (17_435, 17_434, 1)
 
     found = _decided(tmp_path / "out", events, policy.load(SHIPPED))
-    wanted = expected(FILE, datetime.fromisoformat(UNTIL))
+    wanted = expected(morning, datetime.fromisoformat(UNTIL))
 
     assert found == wanted
     outcomes = {(one.outcome, one.reason) for one in wanted}
     assert {("activated", "qualified"), ("withheld", "holdout"), ("withdrawn", "expired")} <= outcomes, "a void run"
 
 
-def test_the_row_that_is_cut_in_the_user_id_is_rejected_with_its_line(tmp_path: Path) -> None:
+def test_the_row_that_is_cut_in_the_user_id_is_rejected_with_its_line(morning: Path, tmp_path: Path) -> None:
     rejects = tmp_path / "rejects.jsonl"
-    importing.write(FILE, PRESETS["rees46"], out=tmp_path / "events.jsonl", rejects=rejects)
+    importing.write(morning, PRESETS["rees46"], out=tmp_path / "events.jsonl", rejects=rejects)
     (reject,) = (msgspec.json.decode(line) for line in rejects.read_bytes().splitlines())
     assert reject["line"] == 17_436
     assert reject["reason"] == "8 fields where the header has 9"
 
 
-def test_a_policy_that_is_a_second_late_is_seen(tmp_path: Path) -> None:
+def test_a_policy_that_is_a_second_late_is_seen(morning: Path, tmp_path: Path) -> None:
     events, rejects = tmp_path / "events.jsonl", tmp_path / "rejects.jsonl"
-    importing.write(FILE, PRESETS["rees46"], out=events, rejects=rejects)
+    importing.write(morning, PRESETS["rees46"], out=events, rejects=rejects)
     text = SHIPPED.read_text(encoding="utf-8")
     late = policy.parse(text.replace("enter_after: 2h\n", "enter_after: 2h1s\n"), name="late")
-    assert _decided(tmp_path / "out", events, late) != expected(FILE, datetime.fromisoformat(UNTIL))
+    assert _decided(tmp_path / "out", events, late) != expected(morning, datetime.fromisoformat(UNTIL))
