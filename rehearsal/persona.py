@@ -116,6 +116,8 @@ def load(path: Path, *, attributes: Iterable[str]) -> Persona:
         place = ".".join(str(step) for step in wrong.place)
         where = f"`{place}`: " if place else ""
         raise PersonaError(f"{path}:{_line_of(root, wrong.place)}: {where}{wrong}") from None
+    except RecursionError:
+        raise PersonaError(f"{path}: a part of it contains itself") from None
 
 
 def _persona(document: Any, path: Path, attributes: tuple[str, ...]) -> Persona:
@@ -164,7 +166,7 @@ def _event(story: Any, place: tuple[str | int, ...], start_ms: int, user: User, 
     message_id = str(told["id"]) if told.get("id") is not None else f"{slug}-{place[-1]}"
     try:
         value, contact = envelopes.build(kind, told, own, sender, message_id, occurred_ms)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: YAML can hold what JSON cannot
         raise _Wrong((*place, kind), str(error)) from None
     return Event(at_ms, value, contact)
 

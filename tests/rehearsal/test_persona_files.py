@@ -47,6 +47,9 @@ def _load(folder: Path, text: str) -> persona.Persona:
         (HEAD + "events: []\nfacts:\n  - {at: 1h, last_cart_valu: 1}\n", "did you mean `last_cart_value`"),
         (HEAD + "events: []\nintercom:\n  - {last_cart_value: 1}\n", "`intercom.0`: `at` is missing"),
         (HEAD + "events: []\nuser: {mail: a}\n", "did you mean `email`"),
+        (HEAD + "events: &a [*a]\n", "contains itself"),
+        (HEAD + "events:\n  - {at: 0m, track: X, properties: &p {p: *p}}\n", "contains itself"),
+        (HEAD + "events:\n  - {at: 0m, track: X, properties: {p: !!binary aGk=}}\n", "not JSON serializable"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_and_place(tmp_path: Path, text: str, sentence: str) -> None:
