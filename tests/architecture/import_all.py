@@ -13,10 +13,9 @@ from typing import Any
 
 OURS = tuple(os.path.join(folder, "") for folder in sys.argv[1].split(os.pathsep))
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
-NOBODY_MAY = frozenset(
-    {"socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.mkdir"}
-)
-WE_MAY_NOT = frozenset({"open", "socket.__new__", "os.listdir", "os.scandir"})
+NOBODY_MAY = frozenset({"socket.connect", "socket.bind", "socket.getaddrinfo", "os.mkdir", "os.remove", "os.rename"})
+WE_MAY_NOT = frozenset({"open", "socket.__new__", "os.listdir", "os.scandir", "os.system", "subprocess.Popen"})
+LIBRARY_SWITCHES = ("PYDANTIC_",)  # read by pydantic itself whenever a model class is built, also when we build it
 
 
 class Reached(BaseException):
@@ -36,7 +35,9 @@ def told_by_us() -> str | None:
 
 
 def audit(event: str, arguments: tuple[Any, ...]) -> None:
-    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES and arguments[0] != os.devnull
+    writes = (
+        event == "open" and not isinstance(arguments[0], int) and arguments[0] != os.devnull and arguments[2] & WRITES
+    )
     if event in NOBODY_MAY or writes:
         raise Reached(f"{event} {arguments[:1]} while a module was imported")
     if event in WE_MAY_NOT and (line := told_by_us()) is not None:
@@ -53,6 +54,8 @@ class WatchedEnvironment(MutableMapping[str, str]):
         return self._held
 
     def __getitem__(self, name: str) -> str:
+        if name.startswith(LIBRARY_SWITCHES):
+            return self._held[name]
         return self._watch()[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -21,6 +21,7 @@ def test_sources_keep_the_house_style() -> None:
         ('"""Says."""\n' + "\n" * house_style.LINES_MAX, "streams/long.py"),
         ("A = 1\n", "streams/silent.py"),
         ('"""Says."""\n# TO' + "DO later\n", "streams/unfinished.py"),
+        ('"""Says."""\nA = 1  # X' + "XX why\n", "streams/unfinished.py"),
         ('"""Says."""\nimport os  # no' + "qa\n", "streams/silenced.py"),
         ('"""Says."""\nA = 1  # type: ' + "ignore\n", "streams/silenced.py"),
         ('"""Says."""\n', "agents/utils.py"),
