@@ -149,7 +149,7 @@ def cleared_fast(evidence: Evidence, cleared: list[Cleared]) -> Check:
             overtaken += 1
             continue
         off_ms = flag.off_wall_ms
-        waited = None if off_ms is None else max(0, off_ms - evidence.wall_ms(one.accepted_ms))
+        waited = None if off_ms is None else max(0, off_ms - evidence.taken_wall_ms(one.order))
         if waited is None or waited > CLEARED_WALL_MS_MAX:
             lines.append(f"{one.order.person} {one.episode.activated.audience}: {waited or 'still shown'}")
         if waited is not None:

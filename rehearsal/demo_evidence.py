@@ -58,6 +58,7 @@ class Evidence:
         self.policy, self.clock = policy, clock
         self.sent: dict[str, Sent] = {}  # what the receiver acknowledged, by message id
         self.acknowledged: Counter[str] = Counter()  # acknowledgements by kind
+        self.acknowledged_wall_ms: dict[str, int] = {}
         self.refused: list[str] = []
         self.accepted_ms: dict[str, int] = {}  # by message id, as the log says
         self.in_log: Counter[str] = Counter()  # copies of a message in the log, as it came from its source
@@ -81,11 +82,16 @@ class Evidence:
         """The wall's instant of a simulated one."""
         return self.clock.started_wall_ms + round((at_ms - self.clock.origin_ms) / self.clock.speed)
 
-    def delivered(self, sent: Sent) -> None:
-        """The receiver took it."""
+    def delivered(self, sent: Sent, wall_ms: int) -> None:
+        """The receiver acknowledged it."""
         self.acknowledged[sent.kind] += 1
         if sent.kind != "duplicate":
             self.sent[sent.message] = sent
+        self.acknowledged_wall_ms.setdefault(sent.message, wall_ms)
+
+    def taken_wall_ms(self, sent: Sent) -> int:
+        """When the receiver had it: by its own stamp in the log, or by its answer where that is earlier."""
+        return min(self.wall_ms(self.accepted_ms[sent.message]), self.acknowledged_wall_ms[sent.message])
 
     def record(self, topic: str, value: bytes, wall_ms: int) -> None:
         """One record of the log, the decisions, the commands or the quarantine."""

@@ -78,7 +78,7 @@ async def _serve(
     while (sent := await lane.get()) is not None:
         answer = await _post(sent, client, signer)
         if answer == 200:
-            evidence.delivered(sent)
+            evidence.delivered(sent, time.time_ns() // 1_000_000)
         else:
             evidence.refused.append(f"{sent.message} was answered {answer}")
 

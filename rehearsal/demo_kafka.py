@@ -21,7 +21,9 @@ class Unsuitable(Exception):
 def prepare(bootstrap: str) -> frozenset[str]:
     """Create our topics where missing; returns the topics that were there before. Unsuitable where they hold records."""
     try:
-        admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": int(SECONDS_MAX * 1000)})
+        admin = AdminClient(
+            {"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": int(SECONDS_MAX * 1000)}
+        )
         before = admin.list_topics(timeout=SECONDS_MAX).topics
     except KafkaException as error:
         raise Unsuitable(
@@ -44,7 +46,7 @@ def prepare(bootstrap: str) -> frozenset[str]:
 
 def restore(bootstrap: str, before: frozenset[str]) -> None:
     """Delete what the demo and its worker created; what was there before stays."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     ours = {topic.name for topic in OURS}
     now = admin.list_topics(timeout=SECONDS_MAX).topics
     created = [name for name in now if name not in before and (name in ours or name.startswith(OWN_PREFIX))]
@@ -54,7 +56,9 @@ def restore(bootstrap: str, before: frozenset[str]) -> None:
 
 
 def _records(bootstrap: str, topic: str, partitions: list[int]) -> int:
-    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "concierge-demo-look", "enable.auto.commit": False})
+    reader = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "concierge-demo-look", "log_level": 0, "enable.auto.commit": False}
+    )
     try:
         ends = [
             reader.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS_MAX) for number in partitions

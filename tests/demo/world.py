@@ -36,7 +36,7 @@ class World:
             while mark_ms + MARK_MS < sent.at_ms:
                 mark_ms += MARK_MS
                 self._log(Marked(source="s/0", at_ms=mark_ms, of=1, outcomes=False), mark_ms)
-            self.evidence.delivered(sent)
+            self.evidence.delivered(sent, self.evidence.wall_ms(sent.at_ms))
             parsed = parse(sent.body, accepted_ms=sent.at_ms)
             for rejected in parsed.rejected:
                 self.evidence.record(QUARANTINE.name, rejected.value, self.evidence.wall_ms(sent.at_ms))
