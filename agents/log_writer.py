@@ -1,12 +1,12 @@
 """Writes records to Kafka for the receiver: acknowledged by all replicas within a bounded time, or not at all."""
 
 import asyncio
-import ssl
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from agents import kafka_security
 from agents.settings import Settings
 
 PUT_SECONDS_MAX = 1.0  # Customer.io hangs up after 4 s and Intercom after 5: answer 503 well before
@@ -26,20 +26,6 @@ class LogWriter(Protocol):
         ...
 
     async def reachable(self) -> bool: ...
-
-
-def kafka_security(settings: Settings) -> dict[str, Any]:
-    """The arguments with which aiokafka speaks TLS and SASL as the settings say."""
-    if not settings.kafka_tls:
-        return {"security_protocol": "PLAINTEXT"}
-    trusted = ssl.create_default_context(cafile=settings.kafka_tls_ca_file)
-    if settings.kafka_sasl_mechanism is None or settings.kafka_sasl_password is None:
-        return {"security_protocol": "SSL", "ssl_context": trusted}
-    return {
-        "security_protocol": "SASL_SSL", "ssl_context": trusted, "sasl_mechanism": settings.kafka_sasl_mechanism,
-        "sasl_plain_username": settings.kafka_sasl_username,
-        "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
-    }  # fmt: skip
 
 
 class KafkaLog:
@@ -84,9 +70,13 @@ class KafkaLog:
 
     async def _start(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka_bootstrap.split(","), acks="all", linger_ms=2,
-            max_request_size=RECORD_BYTES_MAX + 1024, request_timeout_ms=_REQUEST_MS_MAX, **kafka_security(self._settings),
-        )  # fmt: skip
+            bootstrap_servers=self._settings.kafka_bootstrap.split(","),
+            acks="all",
+            linger_ms=2,
+            max_request_size=RECORD_BYTES_MAX + 1024,
+            request_timeout_ms=_REQUEST_MS_MAX,
+            **kafka_security.for_aiokafka(self._settings),
+        )
         try:
             await producer.start()
         except BaseException:

@@ -28,11 +28,13 @@ class Reading(Protocol):
         ...
 
 
-async def mark_round(marks: Marks, reading: Reading, clock: Clock, *, of: int, partitions: int, seconds: float) -> int:
+async def mark_round(
+    marks: Marks, reading: Reading, clock: Clock, *, of: int, partitions: int, seconds: float, outcomes: bool
+) -> int:
     """One round of `seconds` (on the wall): aims at the present ends and writes each mark as soon as its goal is reached.
 
-    of: number of source partitions of the whole system. Returns how many sources were marked. What is not reached in this
-    round stays a goal for the next.
+    of: number of source partitions of the whole system; outcomes: a courier writes its outcomes to this log. Returns how
+    many sources were marked. What is not reached in this round stays a goal for the next.
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + seconds
@@ -43,7 +45,7 @@ async def mark_round(marks: Marks, reading: Reading, clock: Clock, *, of: int, p
     marked = 0
     while True:
         for source, reached_ms in marks.reached(reading.positions()):
-            value = signals.encode(Marked(source=source.name(), at_ms=reached_ms, of=of))
+            value = signals.encode(Marked(source=source.name(), at_ms=reached_ms, of=of, outcomes=outcomes))
             for partition in range(partitions):
                 await reading.append(partition, value)
             marked += 1

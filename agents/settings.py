@@ -64,6 +64,10 @@ class Settings(BaseModel):
         default=8, ge=1, le=PARTITIONS_MAX,
         description="partitions of the person-keyed topics; never changed once there are records",
     )  # fmt: skip
+    standbys: int = Field(
+        default=1, ge=0, le=3, description="further workers that keep a copy of each partition's state"
+    )
+    session_seconds: float = Field(default=10, ge=6, le=300, description="silence after which a worker counts as gone")
     policy_file: Path = Field(default=Path("policies/skincare.yaml"), description="the policy in force")
     commit_seconds: float = Field(default=1.0, gt=0, le=60, description="between two commits of the worker")
     mark_seconds: float = Field(default=1.0, gt=0, le=60, description="between two marks of log time")

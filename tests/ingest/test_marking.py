@@ -34,7 +34,7 @@ class FakeReading:
 async def test_a_mark_carries_the_time_before_the_ends_were_asked_for_and_goes_everywhere() -> None:
     clock = FixedClock(1_000)
     reading = FakeReading({LEFT: 0}, {LEFT: 4}, clock)
-    assert await mark_round(Marks(), reading, clock, of=3, partitions=2, seconds=0.2) == 1
+    assert await mark_round(Marks(), reading, clock, of=3, partitions=2, seconds=0.2, outcomes=True) == 1
     mark = Marked(source="sources.customerio/0", at_ms=1_000, of=3)
     assert reading.written == [(0, mark), (1, mark)]
 
@@ -43,10 +43,10 @@ async def test_a_source_that_lags_is_marked_later_with_the_time_of_its_goal() ->
     clock, marks = FixedClock(1_000), Marks()
     reading = FakeReading({LEFT: 0, RIGHT: 0}, {LEFT: 2, RIGHT: 10}, clock)
     reading.limit[RIGHT] = 5
-    await mark_round(marks, reading, clock, of=2, partitions=1, seconds=0.1)
+    await mark_round(marks, reading, clock, of=2, partitions=1, seconds=0.1, outcomes=True)
     assert [mark.source for _, mark in reading.written] == [LEFT.name()]
     reading.limit[RIGHT], clock.at_ms = 99, 2_000
-    await mark_round(marks, reading, clock, of=2, partitions=1, seconds=0.3)
+    await mark_round(marks, reading, clock, of=2, partitions=1, seconds=0.3, outcomes=True)
     assert [(mark.source, mark.at_ms) for _, mark in reading.written[1:]] == [
         (LEFT.name(), 2_000), (RIGHT.name(), 1_000),
     ]  # fmt: skip
@@ -55,5 +55,5 @@ async def test_a_source_that_lags_is_marked_later_with_the_time_of_its_goal() ->
 async def test_nothing_that_is_read_here_means_no_mark() -> None:
     clock = FixedClock(1_000)
     reading = FakeReading({}, {}, clock)
-    assert await mark_round(Marks(), reading, clock, of=2, partitions=1, seconds=0.01) == 0
+    assert await mark_round(Marks(), reading, clock, of=2, partitions=1, seconds=0.01, outcomes=True) == 0
     assert reading.written == []

@@ -1,0 +1,155 @@
+"""Wires one worker: ingest, marks, judge and courier on the reliable carrier. The only place where the parts are chosen.
+
+Without an Intercom token nothing is sent: the courier stays away and commands wait in their topic for a worker that has one.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import prometheus_client
+import structlog
+from faust.types import TP
+
+from agents import kafka_security
+from agents.clock import Clock, WallClock
+from agents.courier_agent import CODEC as CONTACTS_CODEC
+from agents.courier_agent import CourierAgent
+from agents.ingest import Ingest
+from agents.intercom import Intercom, TryLater, Unknown
+from agents.judge import CODEC as PEOPLE_CODEC
+from agents.judge import Judge
+from agents.kafka_topics import APP_NAME, Unreachable, ensure_topics
+from agents.marking import mark_round
+from agents.marks import Marks, Source
+from agents.reliable import EXIT_FAILED, App, Output, create_app
+from agents.settings import Settings
+from contracts.fields import manifest
+from contracts.policy import Policy, load
+from contracts.topics import COMMANDS, SIGNALS
+
+REGISTER_AGAIN_SECONDS = 5.0  # Intercom is away: everything else goes on meanwhile
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Works until SIGTERM or SIGINT and returns the exit code: 0 after an orderly stop, 70 where a supervisor is to restart.
+
+    PolicyError and Misconfigured before anything is started.
+    """
+    policy = load(settings.policy_file)
+    try:
+        sources = ensure_topics(settings)
+    except Unreachable as error:
+        log.critical("stopped", reason=str(error), exit=EXIT_FAILED)
+        return EXIT_FAILED
+    app = build_worker(settings, policy, sources)
+    if settings.metrics_port is not None:
+        prometheus_client.start_http_server(settings.metrics_port, settings.listen_host)
+    return app.run()
+
+
+def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int]) -> App:
+    """The app, wired and not started. sources: partitions of each source topic."""
+    clock = settings.clock_port()
+    app = create_app(
+        name=APP_NAME, bootstrap=settings.kafka_bootstrap, datadir=settings.data_dir, partitions=settings.partitions,
+        commit_seconds=settings.commit_seconds, replication=1, standbys=settings.standbys,
+        session_seconds=settings.session_seconds, credentials=kafka_security.for_faust(settings),
+    )  # fmt: skip
+    marks = Marks()
+    for topic, partitions in sources.items():
+        app.agent(topic, partitions=partitions)(Ingest(clock, marks))
+    app.agent(SIGNALS.name, partitions=settings.partitions, table="people", codec=PEOPLE_CODEC)(Judge(policy))
+    _add_marking(app, settings, clock, marks, sources)
+    if settings.intercom_token is not None:
+        _add_courier(app, settings, policy, clock)
+    else:
+        log.warning("no_courier", reason="CONCIERGE_INTERCOM_TOKEN is not set, so nothing is sent to Intercom")
+    return app
+
+
+def _add_marking(app: App, settings: Settings, clock: Clock, marks: Marks, sources: Mapping[str, int]) -> None:
+    reading = CarrierReading(app, tuple(sources))
+
+    async def marking() -> None:
+        while True:
+            await mark_round(
+                marks, reading, clock, of=sum(sources.values()), partitions=settings.partitions,
+                seconds=settings.mark_seconds, outcomes=settings.intercom_token is not None,
+            )  # fmt: skip
+
+    app.task(marking)
+
+
+def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> None:
+    assert settings.intercom_token is not None, "asked by the caller"
+    intercom = Intercom(
+        base_url=settings.intercom_address,
+        token=settings.intercom_token.get_secret_value(),
+        now_ms=WallClock().now_ms,  # Intercom's reset header speaks of the wall
+    )
+    courier = CourierAgent(app=app, intercom=intercom, clock=clock, settle_seconds=policy.settle / 1000)
+    app.agent(COMMANDS.name, partitions=settings.partitions, table="contacts", codec=CONTACTS_CODEC)(courier)
+
+    async def delivering() -> None:
+        try:
+            await _register(intercom, policy)
+            await courier.run()
+        finally:
+            await intercom.close()
+
+    app.task(delivering)
+
+
+async def _register(intercom: Intercom, policy: Policy) -> None:
+    """Before the first write: an attribute that Intercom does not know makes it refuse the whole write."""
+    while True:
+        try:
+            created = await intercom.register(manifest(tuple(policy.audiences)))
+        except (TryLater, Unknown) as error:
+            log.warning("intercom_away", reason=str(error))
+            await asyncio.sleep(REGISTER_AGAIN_SECONDS)
+        else:
+            log.info("attributes_registered", created=len(created))
+            return
+
+
+class CarrierReading:
+    """What marking needs, of the carrier. A partition of which nothing was ever read stands at its beginning."""
+
+    def __init__(self, app: App, topics: Iterable[str]) -> None:
+        self._app = app
+        self._topics = tuple(topics)
+        self._beginnings: dict[Source, int] = {}
+
+    def positions(self) -> dict[Source, int]:
+        found: dict[Source, int] = {}
+        for topic in self._topics:
+            reached = self._app.positions(topic)
+            for partition in self._app.active(topic):
+                source = Source(topic, partition)
+                position = reached.get(partition, self._beginnings.get(source))
+                found[source] = -1 if position is None else position
+        return found
+
+    async def end_offsets(self, sources: Iterable[Source]) -> dict[Source, int]:
+        wanted = set(sources)
+        ends = {
+            Source(topic, partition): end
+            for topic in {source.topic for source in wanted}
+            for partition, end in (await self._app.end_offsets(topic)).items()
+        }
+        unread = [source for source, position in self.positions().items() if position < 0 and source in ends]
+        if unread:
+            self._beginnings |= await self._earliest(unread)
+        return {source: ends[source] for source in wanted & ends.keys()}
+
+    async def append(self, partition: int, value: bytes) -> None:
+        await self._app.produce([Output(SIGNALS.name, None, value, partition)])
+
+    async def _earliest(self, sources: list[Source]) -> dict[Source, int]:
+        found: Mapping[Any, Any] = await self._app.faust.consumer.earliest_offsets(
+            *(TP(source.topic, source.partition) for source in sources)
+        )
+        return {Source(tp.topic, tp.partition): offset for tp, offset in found.items() if offset is not None}
