@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from rehearsal.broker import create_topics
 from tests.live.stage import await_until, records
@@ -77,6 +77,8 @@ class Lab:
         try:
             asked = [TopicPartition(f"{self.name}-in", number) for number in range(PARTITIONS)]
             return sum(max(found.offset, 0) for found in consumer.committed(asked, timeout=10))
+        except KafkaException:
+            return 0  # the coordinator is not there yet
         finally:
             consumer.close()
 
