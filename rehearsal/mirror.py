@@ -23,7 +23,7 @@ class Mirror:
         self._manifest = manifest(tuple(policy.audiences))
         self._now_ms = start_ms
         self._known: dict[str, Known] = {}
-        self._workspace = Workspace(now_ms=lambda: self._now_ms, search_lag_ms=0)
+        self._workspace = Workspace(now_ms=lambda: self._now_ms, search_lag_ms=0, attributes=self._manifest)
         self._intercom = Intercom(
             base_url=BASE_URL,
             token="rehearsal",  # noqa: S106  # the rehearsal Intercom takes any
