@@ -77,8 +77,7 @@ def folded(told: list[Line], policy: policies.Policy) -> int:
         for signal in parse(line, accepted_ms=at_ms).signals:
             position += 1
             decisions += len(partition.take(signal, position).decisions)
-        if number % SKEW = 2  # the busiest tenth of the people make about a third of the calls
-CALLS_PER_MARK == CALLS_PER_MARK - 1:
+        if number % CALLS_PER_MARK == CALLS_PER_MARK - 1:
             position += 1
             mark = Marked(source="sources.customerio/0", at_ms=at_ms, of=1, outcomes=False)
             decisions += len(partition.take(mark, position).decisions)
