@@ -49,12 +49,14 @@ def test_every_verb_has_help_with_an_example(words: list[str]) -> None:
         (["backtest", str(PERSONA), "--out", "x", "--until", "later"], "--until: not an RFC 3339 instant"),
         (["policy", "check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["receive"], "CONCIERGE_KAFKA_BOOTSTRAP"),
+        (["work"], "CONCIERGE_KAFKA_BOOTSTRAP"),
     ],
 )
 def test_a_misuse_is_told_in_one_sentence_with_exit_code_2(
     words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CONCIERGE_KAFKA_BOOTSTRAP", raising=False)
     code, told, complaint = _run(*words)
     assert (code, told) == (2, "")
     assert complaint.startswith("concierge: ") and sentence in complaint
