@@ -217,6 +217,12 @@ async def test_after_an_unknown_write_a_withdrawal_writes_everything(scene: Scen
     assert "cio_moment" not in scene.contact().custom
 
 
+async def test_what_is_read_after_a_lost_write_is_not_trusted_since_the_write_may_still_arrive(scene: Scene) -> None:
+    scene.workspace.create({"external_id": "42", "custom_attributes": {FLAG: False}})
+    await show(scene, withdrawal(), Known(attributes=None))
+    assert [call[0] for call in scene.calls()] == ["GET", "PUT"]
+
+
 @pytest.mark.parametrize("fault", ["lost_request", "lost_answer", "reset", "half_answer", "broken"])
 async def test_a_lost_answer_to_a_look_is_tried_later(scene: Scene, fault: str) -> None:
     scene.workspace.create({"external_id": "42"})

@@ -129,6 +129,14 @@ async def test_an_older_revision_is_never_sent() -> None:
     assert world.intercom.calls == [("id:42", 7)]
 
 
+async def test_an_older_revision_does_not_replace_a_newer_one_that_waits() -> None:
+    world = World()
+    await world.told(activation(7))
+    await world.told(withdrawal(6))
+    await world.after(5)
+    assert world.intercom.calls == [("id:42", 7)]
+
+
 async def test_a_repeated_command_is_delivered_once() -> None:
     world = World()
     await world.told(activation(), activation())
