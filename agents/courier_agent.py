@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.2  # how often the end of a partition is compared with what was
 class App(Protocol):
     """The part of the reliable app that the courier stands on."""
 
-    async def produce(self, outputs: Sequence[Output]) -> None: ...
+    async def produce(self, outputs: Iterable[Output]) -> None: ...
 
     async def end_offsets(self, topic: str) -> Mapping[int, int]: ...
 
@@ -66,9 +66,11 @@ class Contacts:
 
 
 class _Reading:
-    """end: the end of the partition as it stood after the assignment, None until it was asked for."""
+    """committed: where the reading began. end: of the partition as it stood after the assignment, None until asked for."""
 
-    end: int | None = None
+    def __init__(self, committed: int | None) -> None:
+        self.committed = committed or 0
+        self.end: int | None = None
 
 
 class CourierAgent:
@@ -87,7 +89,7 @@ class CourierAgent:
         assert store is not None, "the courier has a table"
         contacts = Contacts(store)
         self._courier.assign(partition, contacts)
-        self._reading[partition] = _Reading()
+        self._reading[partition] = _Reading(committed)
         for person in contacts.pending():
             self._courier.resume(partition, person)
 
@@ -106,6 +108,9 @@ class CourierAgent:
             else:
                 self._courier.desire(record.partition, command)
         return unreadable
+
+    def before_flush(self, store: Store | None, next_offset: int) -> None:
+        """Every record is put when it changes, so a commit has nothing to add."""
 
     async def run(self) -> None:
         """Delivers until cancelled. Raises Unauthorized and what the log raises: the worker then stops, nothing is lost."""
@@ -135,8 +140,7 @@ class CourierAgent:
                 reading.end = ends.get(partition)
         applied = self._app.positions(topic) if self._reading else {}
         for partition, reading in list(self._reading.items()):
-            end = reading.end
-            if end is not None and (end == 0 or applied.get(partition, -1) >= end):
+            if reading.end is not None and max(reading.committed, applied.get(partition, 0)) >= reading.end:
                 del self._reading[partition]
                 self._courier.caught_up(partition)
 
