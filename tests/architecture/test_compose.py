@@ -1,14 +1,12 @@
 """docker-compose.yml says what the code says. It is read here, not run: neither test machine nor CI has a Docker daemon."""
 
-import re
 from typing import Any
 
 import pytest
 import yaml
 
-from agents.settings import PREFIX, Settings, read_settings
+from agents.settings import PREFIX, read_settings
 from console.cli import app
-from contracts.topics import OURS
 from tests.architecture.rooms import ROOMS, ROOT
 
 SERVICE_KEYS = {
@@ -16,7 +14,7 @@ SERVICE_KEYS = {
     "entrypoint", "command", "network_mode",
 }  # fmt: skip
 HEALTH_KEYS = {"test", "interval", "timeout", "retries"}
-CONDITIONS = {"service_healthy", "service_completed_successfully"}
+CONDITIONS = {"service_healthy", "service_started", "service_completed_successfully"}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def breaches(compose: dict[str, Any]) -> list[str]:
 
 
 def test_compose_file_is_one(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"broker", "topics", "intercom", "receiver", "worker"}
+    assert set(compose["services"]) == {"broker", "intercom", "receiver", "worker"}
     assert breaches(compose) == []
 
 
@@ -60,7 +58,7 @@ def test_compose_file_is_one(compose: dict[str, Any]) -> None:
     [
         {"comand": ["work"]},
         {"ports": ["8080:8080"]},
-        {"depends_on": {"topics": {"condition": "service_healthy"}}},
+        {"depends_on": {"broker": {"condition": "service_well"}}},
         {"depends_on": {"nobody": {"condition": "service_healthy"}}},
         {"volumes": ["undeclared:/data"]},
         {"healthcheck": {"cmd": "true"}},
@@ -69,12 +67,6 @@ def test_compose_file_is_one(compose: dict[str, Any]) -> None:
 def test_planted_mistake_is_found(compose: dict[str, Any], planted: dict[str, Any]) -> None:
     services = compose["services"] | {"worker": compose["services"]["worker"] | planted}
     assert len(breaches(compose | {"services": services})) == 1
-
-
-def test_topics_are_those_of_the_contracts(compose: dict[str, Any]) -> None:
-    made = re.findall(r"^topic (\S+) (\d+) (\S+) (\d+)$", compose["services"]["topics"]["command"][0], re.MULTILINE)
-    partitions = str(Settings.model_fields["partitions"].default)
-    assert made == [(topic.name, partitions, topic.cleanup, str(topic.retention_ms)) for topic in OURS]
 
 
 @pytest.mark.parametrize("service", ["receiver", "worker"])
