@@ -81,9 +81,7 @@ class CourierAgent:
         self._courier = Courier(
             intercom=intercom, clock=Pace(clock), settle_seconds=settle_seconds, deliver=self._deliver
         )
-        self._reading: dict[
-            int, int | None
-        ] = {}  # partitions not yet read to their end, with that end once it is known
+        self._reading: dict[int, _Reading] = {}  # partitions that were not yet read to their end
 
     def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
         assert store is not None, "the courier has a table"
