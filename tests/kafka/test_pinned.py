@@ -32,7 +32,7 @@ PIECES = (
     Consumer._drain_messages,
     Consumer.wait_empty,
     Fetcher,
-    Recovery._restart_recovery,
+    Recovery._restart_recovery.fun,
     Recovery._resume_streams,
     Recovery.on_recovery_completed,
     Recovery._set_recovery_ended,

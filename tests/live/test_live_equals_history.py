@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from backtests import backtest, importing
+from backtests.mapping import PRESETS
 from contracts import decisions, signals, topics
 from contracts.decisions import Decision
 from contracts.instant import from_rfc3339
@@ -21,7 +22,7 @@ from rehearsal.broker import create_topics, real_kafka
 from streams.partition import Partition
 from tests.live.stage import await_until, process, records, simulated, tail
 
-SLICE = Path(__file__).parents[3] / "shared" / "data" / "rees46-2019-10-01.csv.gz"
+SLICE = "rees46-2019-10-01.csv.gz"
 POLICY = Path(__file__).parents[2] / "policies" / "skincare.yaml"
 ORIGIN, UNTIL = "2019-10-01T00:00:00Z", "2019-10-02T00:00:00Z"
 PARTITIONS, SPEED, BATCH = 4, 1440, 200
@@ -39,7 +40,7 @@ class Played(NamedTuple):
 def played(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Played]:
     folder = tmp_path_factory.mktemp("morning")
     calls = folder / "events.jsonl"
-    importing.run_preset("rees46", shared_data / SLICE.name, out=calls)
+    importing.write(shared_data / SLICE, PRESETS["rees46"], out=calls, rejects=folder / "rejects.jsonl")
     backtest.run(calls, load(POLICY), out=folder / "result", until_ms=from_rfc3339(UNTIL))
     history = [decisions.decode(line) for line in (folder / "result" / "decisions.jsonl").read_bytes().splitlines()]
     with real_kafka(folder / "kafka") as bootstrap:
