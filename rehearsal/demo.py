@@ -19,6 +19,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.live import Live
 
+from agents.kafka_topics import TABLES, changelog
 from contracts.instant import HOUR_MS
 from contracts.topics import OURS
 from rehearsal import demo_kafka, shop, view
@@ -71,7 +72,8 @@ def run(*, broker: str | None, seed: int, picture: Path | None, seconds: float |
 @contextlib.contextmanager
 def _broker(broker: str | None) -> Iterator[str]:
     if broker is None:
-        with embedded_broker(topic.name for topic in OURS) as bootstrap:
+        names = [*(topic.name for topic in OURS), *map(changelog, TABLES)]  # this broker makes none when asked later
+        with embedded_broker(names) as bootstrap:
             yield bootstrap
         return
     before = demo_kafka.prepare(broker)
@@ -105,9 +107,7 @@ async def _live(running: Stage, options: Options, console: Console, film: Consol
     people = max(1, round(PEOPLE_A_DAY * length_ms / HOUR_MS / 24))
     rng = Random(options.seed)
     messages = shop.day(rng, start_ms=clock.origin_ms, hours=length_ms / HOUR_MS, people=people)
-    feed = asyncio.create_task(
-        play(messages, url=running.receiver, signer=running.signer, clock=clock, evidence=evidence)
-    )
+    feed = asyncio.create_task(play(messages, url=running.receiver, signer=running.signer, evidence=evidence))
     film_ms: int | None = clock.origin_ms + int(length_ms * PICTURE_AT)
     rate, quiet_from, line_at = view.Rate(), 0.0, 0.0
     screen = Live(console=console, auto_refresh=False, transient=True) if options.live else None
@@ -129,7 +129,9 @@ async def _live(running: Stage, options: Options, console: Console, film: Consol
                 if screen is not None:
                     screen.update(drawn, refresh=True)
                 elif time.monotonic() >= line_at:
-                    console.print(view.line(evidence, now_ms=min(now_ms, end_ms), rate=rate.now(evidence)))
+                    console.print(
+                        view.line(evidence, now_ms=min(now_ms, end_ms), rate=rate.now(evidence)), soft_wrap=True
+                    )
                     line_at = time.monotonic() + LINE_SECONDS
                 if feed.done():
                     feed.result()

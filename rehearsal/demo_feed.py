@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import httpx
 
-from agents.clock import SimulatedClock
 from rehearsal.demo_evidence import Evidence
 from rehearsal.demo_shopper import Feed, Sent
 
@@ -52,9 +51,7 @@ class Secrets(NamedTuple):
         return {"X-CIO-Timestamp": stamp, "X-CIO-Signature": digest}
 
 
-async def play(
-    messages: Iterator[Sent], *, url: str, signer: Secrets, clock: SimulatedClock, evidence: Evidence
-) -> None:
+async def play(messages: Iterator[Sent], *, url: str, signer: Secrets, evidence: Evidence) -> None:
     """Returns once everything is acknowledged or given up; what was given up is in `evidence.refused`."""
     lanes: list[asyncio.Queue[Sent | None]] = [asyncio.Queue(LANE_MAX) for _ in range(LANES)]
     async with (
@@ -64,9 +61,8 @@ async def play(
         for lane in lanes:
             group.create_task(_serve(lane, client, signer, evidence))
         for sent in messages:
-            ahead_ms = sent.at_ms - clock.now_ms()
-            if ahead_ms > 0:
-                await asyncio.sleep(clock.wall_seconds(ahead_ms))
+            due_ms = evidence.wall_ms(sent.at_ms)
+            await asyncio.sleep(max(0.0, due_ms / 1000 - time.time()))
             await lanes[zlib.crc32((sent.person or sent.message).encode()) % LANES].put(sent)
         for lane in lanes:
             await lane.put(None)

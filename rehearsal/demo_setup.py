@@ -22,7 +22,14 @@ DAYS_AGO = 3  # and lies in the past, since brokers refuse records that are date
 LEAD_SECONDS = 15.0  # a worker needs most of it to load and to join its group on two busy cores
 MARK_SECONDS, COMMIT_SECONDS = 0.2, 0.2  # short: at this speed 0.2 s are five minutes of the day
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "skincare.yaml"
-_COMMAND = "from console.cli import app; app()"
+_RECEIVER = (
+    "import asyncio, os; from agents.receive import receive; from agents.settings import read_settings; "
+    "raise SystemExit(asyncio.run(receive(read_settings(os.environ))))"
+)
+_WORKER = (
+    "import os; from agents.settings import read_settings; from agents.worker import run; "
+    "raise SystemExit(run(read_settings(os.environ)))"
+)
 _INTERCOM = (
     "import sys; from pathlib import Path; from contracts.fields import manifest; from contracts.policy import load; "
     "from rehearsal.intercom import run; "
@@ -74,8 +81,8 @@ async def stage(bootstrap: str, directory: Path) -> AsyncIterator[Stage]:
     try:
         part = await parts.start("intercom", ["-c", _INTERCOM, str(intercom_port), str(POLICY_FILE)], {})
         await parts.answers(part, f"{intercom}/_rehearsal/contacts")
-        await parts.start("worker", ["-c", _COMMAND, "work"], settings)
-        part = await parts.start("receiver", ["-c", _COMMAND, "receive"], settings)
+        await parts.start("worker", ["-c", _WORKER], settings)
+        part = await parts.start("receiver", ["-c", _RECEIVER], settings)
         await parts.answers(part, f"{receiver}/ready")
         watchers = (
             asyncio.create_task(read_topics(bootstrap, evidence)),

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.topics import COMMANDS, DECISIONS, QUARANTINE, SIGNALS
 from rehearsal.demo_evidence import Evidence, read_contact
+from rehearsal.demo_kafka import PARTITIONS
 
 WATCHED = (SIGNALS, DECISIONS, COMMANDS, QUARANTINE)
 ASK_SECONDS = 0.05  # between two looks at Intercom: the resolution of every measured time
@@ -23,7 +24,7 @@ async def read_topics(bootstrap: str, evidence: Evidence) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(name, number) for name, number in await _partitions(consumer)])
+        consumer.assign([TopicPartition(topic.name, number) for topic in WATCHED for number in range(PARTITIONS)])
         await consumer.seek_to_beginning()
         while True:
             batches = await consumer.getmany(timeout_ms=READ_MS, max_records=_RECORDS_MAX)
@@ -52,17 +53,6 @@ async def contacts(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
 
 def _listed(answer: Any) -> list[Mapping[str, Any]]:
     return list(answer["data"]) if isinstance(answer, dict) else list(answer)
-
-
-async def _partitions(consumer: AIOKafkaConsumer) -> list[tuple[str, int]]:
-    await consumer.topics()  # loads the metadata of all topics
-    found = []
-    for topic in WATCHED:
-        numbers = consumer.partitions_for_topic(topic.name)
-        if not numbers:
-            raise RuntimeError(f"the topic {topic.name} does not exist")
-        found += [(topic.name, number) for number in sorted(numbers)]
-    return found
 
 
 def _wall_ms() -> int:

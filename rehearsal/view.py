@@ -58,8 +58,11 @@ def picture(
 def line(evidence: Evidence, *, now_ms: int, rate: float) -> str:
     """One line for a log: the same numbers without the tables."""
     counts = _counts(evidence)
-    told = "  ".join(f"{name} {value}" for name, value in counts.items())
-    return f"{_clock(now_ms)}  {told}  ({rate:.0f}/s)"
+    return (
+        f"{_clock(now_ms)}  {counts['messages']} messages ({rate:.0f}/s), {counts['people known']} people, "
+        f"{counts['in a moment']} in a moment; flags: {counts['flags set']} set, {counts['cleared']} cleared, "
+        f"{counts['by purchase']} by purchase"
+    )
 
 
 def verdict(checks: list[Check], lines_max: int) -> RenderableType:
@@ -86,7 +89,7 @@ def _head(now_ms: int, start_ms: int, end_ms: int, speed: float) -> RenderableTy
     bar = ProgressBar(total=1.0, completed=share, width=42, complete_style="cyan", finished_style="cyan")
     grid.add_row(
         Text("Concierge", "bold"), Text(_clock(now_ms), "bold cyan"), bar,
-        Text(f"a day in a minute (x{speed:g})", "dim"),
+        Text(f"a day in a minute (x{speed:g})" if now_ms > start_ms else "the shop opens in a moment", "dim"),
     )  # fmt: skip
     return Padding(grid, (1, 1, 0, 1))
 
@@ -127,7 +130,7 @@ def _moments(evidence: Evidence, now_ms: int, rows_max: int) -> RenderableType:
         table.add_column(ratio=1, no_wrap=True)
         table.add_column(width=16, justify="right", no_wrap=True)
         table.add_row(Text(_name(person), "bold"), _moment(decision), Text(_until(decision, now_ms), "dim"))
-        lines += [table, Text(f" {evidence.reason_of(person)}"[: COLUMNS - 4], "dim")]
+        lines += [table, Text(f"   {evidence.reason_of(person)}"[: COLUMNS - 4], "dim")]
     lines += [Text("")] * (2 * rows_max - len(lines))
     more = len(standing) - rows_max
     title = f"in a moment that needs a person: {len(standing)}" + (f", the newest {rows_max}" if more > 0 else "")

@@ -75,7 +75,7 @@ class Door:
             await asyncio.sleep(0.01)
         try:
             url = f"http://127.0.0.1:{port}"
-            await play(iter(messages), url=url, signer=Secrets.fresh(), clock=clock, evidence=evidence)
+            await play(iter(messages), url=url, signer=Secrets.fresh(), evidence=evidence)
         finally:
             server.should_exit = True
             await serving
