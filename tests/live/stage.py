@@ -60,7 +60,12 @@ def await_until(condition: Callable[[], bool], *, seconds: float, what: str) -> 
 def records(bootstrap: str, topic: str, partitions: int) -> dict[int, list[bytes]]:
     """Every value of the topic as it is now, by partition, in order."""
     consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False, "enable.partition.eof": True}
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
     found: dict[int, list[bytes]] = defaultdict(list)
