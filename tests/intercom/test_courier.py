@@ -1,85 +1,15 @@
 """The courier: histories of commands and time in, calls and outcomes out."""
 
 import asyncio
-import random
-from collections.abc import Callable
 
 import pytest
-from openapi_core import OpenAPI
 
-from agents import desired
 from agents.courier import IN_FLIGHT_MAX, Courier
 from agents.desired import Contact
 from agents.intercom import Known, Refused, TryLater, Unauthorized, Unknown
-from contracts.commands import Command
 from contracts.signals import Delivered
-from rehearsal.intercom_faults import ARRIVED, NOT_ARRIVED, Fault
-from tests.intercom.scene import EXPIRES_S, FLAG, HandClock, Scene, activation, calm, shown, withdrawal
-
-SETTLE_SECONDS = 5.0
-
-
-class Kept(dict[str, Contact]):
-    """Records as they come back from the store: through their bytes."""
-
-    def put(self, person: str, contact: Contact) -> None:
-        self[person] = desired.decode(desired.encode(contact))
-
-
-class FakeIntercom:
-    """Shows everything at once, unless `answers` has something else to say; `gate` holds calls open."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, int]] = []
-        self.answers: list[Exception] = []
-        self.gate: asyncio.Event | None = None
-        self.open = 0
-        self.open_max = 0
-
-    async def show(self, command: Command, known: Known) -> Known:
-        self.calls.append((command.person, command.revision))
-        self.open += 1
-        self.open_max = max(self.open, self.open_max)
-        try:
-            if self.gate is not None:
-                await self.gate.wait()
-            if self.answers:
-                raise self.answers.pop(0)
-        finally:
-            self.open -= 1
-        event = (command.event.name, command.event.created_s) if command.event is not None else known.event
-        return Known(intercom_id="a1", attributes=dict(command.attributes), event=event)
-
-
-class World:
-    def __init__(self, intercom: "FakeIntercom | None" = None, *, caught_up: bool = True) -> None:
-        self.clock = HandClock()
-        self.intercom = intercom or FakeIntercom()
-        self.outcomes: list[Delivered] = []
-        self.kept = Kept()
-        self.courier = self.start()
-        if caught_up:
-            self.courier.caught_up(0)
-
-    def start(self) -> Courier:
-        async def deliver(outcome: Delivered) -> None:
-            self.outcomes.append(outcome)
-
-        courier = Courier(intercom=self.intercom, clock=self.clock, settle_seconds=SETTLE_SECONDS, deliver=deliver)
-        courier.assign(0, self.kept)
-        return courier
-
-    async def told(self, *commands: Command) -> None:
-        for command in commands:
-            self.courier.desire(0, command)
-        await self.courier.quiet()
-
-    async def after(self, seconds: float) -> None:
-        self.clock.pass_seconds(seconds)
-        await self.courier.quiet()
-
-    def said(self) -> list[tuple[int, str, str | None]]:
-        return [(outcome.revision, outcome.outcome, outcome.reason) for outcome in self.outcomes]
+from tests.intercom.scene import EXPIRES_S, activation, calm, shown, withdrawal
+from tests.intercom.world import World, until
 
 
 async def test_an_activation_waits_for_the_settle_time() -> None:
@@ -332,71 +262,3 @@ async def test_a_failure_to_write_outcomes_stops_the_running_courier() -> None:
     with pytest.raises(ConnectionError):
         await world.courier.run()
     assert world.kept["id:42"].pending, "it is delivered again after the restart"
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
-async def test_under_a_mix_of_faults_intercom_ends_up_showing_the_newest_command(api: OpenAPI, seed: int) -> None:
-    print(f"seed {seed}")
-    dice = random.Random(seed)
-    async with Scene(api, requests_per_window=60) as scene:
-        await scene.intercom.register(scene.manifest)
-        world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-        world.clock = scene.clock
-        world.courier = world.start()
-        world.courier.caught_up(0)
-        newest = await play(world, scene, dice)
-        scene.faults = []
-        for _ in range(60):
-            await world.after(61)
-        assert {*scene.faulty.served} >= {*ARRIVED, *NOT_ARRIVED}, "a fault never happened: the run is void"
-        for person, command in newest.items():
-            record = world.kept[person]
-            assert not record.pending
-            contact = scene.workspace.by_external_id(command.external_id or "")
-            custom = contact.custom if contact is not None else {}
-            for name, value in command.attributes.items():
-                assert custom.get(name) == value or (not value and name not in custom), (person, name)
-            if contact is not None:
-                assert len(contact.events) <= 1, "one anchor, one event"
-        ids = [outcome.id for outcome in world.outcomes]
-        assert len(ids) == len(set(ids))
-
-
-async def play(world: World, scene: Scene, dice: random.Random) -> dict[str, Command]:
-    """Two hundred commands to twelve people under faults; returns the newest of each person."""
-    words: tuple[Fault, ...] = (*ARRIVED, *NOT_ARRIVED)
-    newest: dict[str, Command] = {}
-    for _ in range(200):
-        person = f"id:{dice.randrange(12)}"
-        revision = newest[person].revision + 1 if person in newest else 1
-        command = dice.choice([activation, withdrawal])(revision, person)
-        newest[person] = command
-        scene.faults = [dice.choice(words) if dice.random() < 0.3 else None for _ in range(12)]
-        world.courier.desire(0, command)
-        await world.courier.quiet()
-        await world.after(dice.choice([0, 1, 6, 20]))
-    return newest
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Lets other tasks run until it holds; a thousand turns are far more than any of these needs."""
-    for _ in range(1000):
-        if holds():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to hold")
-
-
-async def test_nothing_that_is_shown_is_written_twice(scene: Scene) -> None:
-    world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-    world.clock = scene.clock
-    world.courier = world.start()
-    world.courier.caught_up(0)
-    await world.told(activation())
-    await world.after(5)
-    await world.told(activation(2), withdrawal(3, attributes=shown()))
-    await world.after(60)
-    assert scene.contact().writes == 1
-    assert len(scene.contact().events) == 1
-    assert scene.contact().custom[FLAG] is True
-    assert world.said() == [(1, "shown", None), (3, "shown", None)]

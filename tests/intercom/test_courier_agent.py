@@ -12,7 +12,7 @@ from agents.reliable import Handler, Output, Record, Store
 from contracts import commands, signals, topics
 from contracts.commands import Command
 from tests.intercom.scene import activation, withdrawal
-from tests.intercom.test_courier import FakeIntercom, until
+from tests.intercom.world import FakeIntercom, until
 
 FAR_MS = 253_402_300_000_000  # these tests run on the wall's clock, where the scene's instants are long ago
 

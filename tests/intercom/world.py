@@ -1,0 +1,86 @@
+"""A courier with its records, its clock and an Intercom that shows what it is told."""
+
+import asyncio
+from collections.abc import Callable
+
+from agents import desired
+from agents.courier import Courier
+from agents.desired import Contact
+from agents.intercom import Known
+from contracts.commands import Command
+from contracts.signals import Delivered
+from tests.intercom.scene import HandClock
+
+SETTLE_SECONDS = 5.0
+
+
+class Kept(dict[str, Contact]):
+    """Records as they come back from the store: through their bytes."""
+
+    def put(self, person: str, contact: Contact) -> None:
+        self[person] = desired.decode(desired.encode(contact))
+
+
+class FakeIntercom:
+    """Shows everything at once, unless `answers` has something else to say; `gate` holds calls open."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.answers: list[Exception] = []
+        self.gate: asyncio.Event | None = None
+        self.open = 0
+        self.open_max = 0
+
+    async def show(self, command: Command, known: Known) -> Known:
+        self.calls.append((command.person, command.revision))
+        self.open += 1
+        self.open_max = max(self.open, self.open_max)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            if self.answers:
+                raise self.answers.pop(0)
+        finally:
+            self.open -= 1
+        event = (command.event.name, command.event.created_s) if command.event is not None else known.event
+        return Known(intercom_id="a1", attributes=dict(command.attributes), event=event)
+
+
+class World:
+    def __init__(self, intercom: "FakeIntercom | None" = None, *, caught_up: bool = True) -> None:
+        self.clock = HandClock()
+        self.intercom = intercom or FakeIntercom()
+        self.outcomes: list[Delivered] = []
+        self.kept = Kept()
+        self.courier = self.start()
+        if caught_up:
+            self.courier.caught_up(0)
+
+    def start(self) -> Courier:
+        async def deliver(outcome: Delivered) -> None:
+            self.outcomes.append(outcome)
+
+        courier = Courier(intercom=self.intercom, clock=self.clock, settle_seconds=SETTLE_SECONDS, deliver=deliver)
+        courier.assign(0, self.kept)
+        return courier
+
+    async def told(self, *commands: Command) -> None:
+        for command in commands:
+            self.courier.desire(0, command)
+        await self.courier.quiet()
+
+    async def after(self, seconds: float) -> None:
+        self.clock.pass_seconds(seconds)
+        await self.courier.quiet()
+
+    def said(self) -> list[tuple[int, str, str | None]]:
+        return [(outcome.revision, outcome.outcome, outcome.reason) for outcome in self.outcomes]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets other tasks run until it holds; a thousand turns are far more than any of these needs."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to hold")
