@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -29,10 +30,9 @@ from agents.reliable.recovery import table_manager_class
 EXIT_FAILED = 70  # EX_SOFTWARE: restart me
 BLOCK_CACHE_BYTES = WRITE_BUFFER_BYTES = 8 << 20  # per partition; Faust's own 2 GiB would be per partition too
 COMMIT_STALL_SECONDS_MAX = 60.0  # working and not committing for so long is a hang
-RECOVERY_STALL_SECONDS_MAX = (
-    60.0  # recovering without a changelog record for so long is the hang of faust.md section 11
-)
-WATCH_SECONDS = 1.0
+RECOVERY_STALL_SECONDS_MAX = 15.0  # a recovery that hears nothing for so long never ends: about one survivor in ten
+STILL_SECONDS_MAX = 120.0  # neither progress nor the end of the log; longer than a rebalance and its waits may take
+WATCH_SECONDS = 2.0
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
 T = TypeVar("T")
@@ -135,7 +135,7 @@ class App:
         return self._work.stores.get(TP(topic, partition))
 
     def alive(self) -> bool:
-        """Truthful liveness: commits go on, or there was nothing to commit."""
+        """Truthful liveness, from any thread: positions move, or the broker says that there is nothing more to read."""
         return self._stalled() is None
 
     def run(self) -> int:
@@ -145,34 +145,53 @@ class App:
         worker = faust.Worker(
             self.faust, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False, debug=False
         )
-        self.faust.task(self._watch)
+        self._work.watch = self._watch
         try:
             worker.execute_from_commandline()
         except SystemExit as done:
-            return done.code if isinstance(done.code, int) else 0 if done.code is None else EXIT_FAILED
+            return EXIT_FAILED if done.code else 0
         return 0
 
     async def _watch(self) -> None:
-        self._work.committed_at = asyncio.get_running_loop().time()
+        before: dict[TP, int] = {}
         while not self.faust.should_stop:
-            await asyncio.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            if await self._progressed(before):
+                self._moved_at = now
+            before = dict(self._work.positions)
             reason = self._stalled()
             if reason is not None:
                 self._work.fail(reason)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _progressed(self, before: dict[TP, int]) -> bool:
+        if self.faust.in_recovery:
+            return self._heard_at() > self._moved_at
+        if self.faust.rebalancing:
+            return False
+        positions = dict(self._work.positions)
+        if positions != before or not positions:
+            return True
+        try:
+            ends = await asyncio.wait_for(self.faust.consumer.highwaters(*positions), WATCH_SECONDS)
+        except (KafkaError, TimeoutError):
+            return False
+        return all(positions[tp] >= (end or 0) for tp, end in ends.items())
+
+    def _heard_at(self) -> float:
+        recovery = self.faust.tables.recovery
+        return float(
+            max([*recovery._active_events_received_at.values(), recovery._recovery_started_at or self._moved_at])
+        )
 
     def _stalled(self) -> str | None:
-        now = asyncio.get_running_loop().time()
-        recovery = self.faust.tables.recovery
-        if recovery.in_recovery:
-            heard = list(recovery._active_events_received_at.values())
-            last = max([*heard, recovery._recovery_started_at or now])
-            self._work.committed_at = now
-            if time.monotonic() - last > RECOVERY_STALL_SECONDS_MAX:
+        now = time.monotonic()
+        if self.faust.in_recovery and self.faust.tables.recovery.need_recovery():
+            if now - self._heard_at() > RECOVERY_STALL_SECONDS_MAX:
                 return "the recovery has read no changelog record for too long"
-            return None
-        if self.faust.rebalancing:
-            self._work.committed_at = now
-        elif now - self._work.committed_at > COMMIT_STALL_SECONDS_MAX:
+        elif now - self._moved_at > STILL_SECONDS_MAX:
+            return "nothing was read for too long although there is more, or the group did not settle"
+        elif self._work.stores and now - self._work.committed_at > COMMIT_STALL_SECONDS_MAX:
             return "nothing was committed for too long although this worker is assigned"
         return None
 
@@ -208,6 +227,11 @@ def create_app(
     class Carried(faust.App):  # type: ignore[misc]
         def _new_transport(self) -> Any:
             return Transport(self.conf.broker_consumer, self)
+
+        async def on_start(self) -> None:
+            await super().on_start()
+            if work.watch is not None:
+                self.add_future(work.watch())
 
     carried = Carried(
         name,

@@ -6,7 +6,8 @@ one release, which a test pins.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import rocksdict
@@ -38,10 +39,16 @@ class Work:
         self.outputs: list[asyncio.Future[Any]] = []
         self.gate = asyncio.Lock()  # a snapshot never sees half a chunk
         self.fail = fail
-        self.committed_at = 0.0
+        self.committed_at = time.monotonic()
+        self.watch: Callable[[], Awaitable[None]] | None = None  # runs from the start of the application
 
-    def assign(self, tps: Iterable[TP], committed: Mapping[TP, int | None]) -> None:
-        """Open the stores and tell the handlers, after recovery and before the first batch."""
+    def assign(self, tps: Iterable[TP], committed: Mapping[TP, int | None], begins: Mapping[TP, int]) -> None:
+        """Open the stores and tell the handlers, after recovery and before the first batch.
+
+        begins: where reading starts on a partition without a commit; an empty one has a position too, or it could never be
+        said to be read to its end.
+        """
+        self.committed_at = time.monotonic()
         for tp in sorted(tps):
             agent = self.agents.get(tp.topic)
             if agent is None:
@@ -58,8 +65,7 @@ class Work:
                 )
             self.stores[tp] = store
             offset = committed.get(tp)
-            if offset is not None:
-                self.positions[tp] = offset
+            self.positions[tp] = begins[tp] if offset is None else offset
             agent.handler.assigned(store, tp.partition, offset)
 
     def revoke(self) -> None:
@@ -125,7 +131,11 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                     except Exception as error:
                         work.fail(f"the handler of {tp.topic} failed at {tp.partition}/{chunk[0].offset}: {error!r}")
                         raise
-                    await self.send(outputs)
+                    try:
+                        await self.send(outputs)
+                    except Exception as error:  # the chunk's state is dirty: nothing may be flushed without its outputs
+                        work.fail(f"an output of {tp.topic} at {tp.partition}/{chunk[0].offset} failed: {error!r}")
+                        raise
                     work.positions[tp] = self._read_offset[tp] = chunk[-1].offset + 1
                 if work.dirty_count() > DIRTY_RECORDS_MAX:
                     await self.commit()
@@ -160,14 +170,15 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             offsets = {tp: offset for tp, offset in positions.items() if offset > (self._committed_offset.get(tp) or 0)}
             if offsets and not await self._commit_offsets(offsets, start_new_transaction=start_new_transaction):
                 work.fail("the broker refused a commit: another worker owns these partitions now")
-            work.committed_at = asyncio.get_running_loop().time()
+            work.committed_at = time.monotonic()
             return bool(offsets)
 
         async def _flush(self) -> dict[TP, int]:
             async with work.gate:
                 positions = dict(work.positions)
                 for tp, store in work.stores.items():
-                    if store is not None and tp in positions:
+                    moved = positions[tp] > (self._committed_offset.get(tp) or 0)
+                    if store is not None and (moved or store.dirty_count):
                         work.agents[tp.topic].handler.before_flush(store, positions[tp])
                 changed = {tp: store.snapshot() for tp, store in work.stores.items() if store and store.dirty_count}
                 outputs, work.outputs = work.outputs, []

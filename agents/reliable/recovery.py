@@ -43,11 +43,18 @@ def table_manager_class(work: Work) -> type[TableManager]:
             assignment = consumer.assignment()
             if assignment:
                 await self._wait(consumer.perform_seek(), timeout=self.app.conf.broker_request_timeout)
+            if self.standby_tps:  # what was fetched for them before the fetcher stood still was dropped: read it again
+                await self._wait(
+                    self._seek_offsets(consumer, self.standby_tps, self.standby_offsets, "standby"),
+                    timeout=self.app.conf.broker_request_timeout,
+                )
+            sources: set[Any] = {tp for tp in assignment if not self._is_changelog_tp(tp)}
+            new = {tp for tp in sources if consumer._committed_offset.get(tp) is None}
+            begins = await consumer.earliest_offsets(*new) if new else {}
             if self.app.consumer_generation_id != generation_id:
                 return
-            sources: set[Any] = {tp for tp in assignment if not self._is_changelog_tp(tp)}
             try:
-                work.assign(sources, consumer._committed_offset)
+                work.assign(sources, consumer._committed_offset, begins)
             except Exception as error:
                 work.fail(f"a partition could not be opened: {error!r}")
                 raise
