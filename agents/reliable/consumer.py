@@ -180,20 +180,22 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                     moved = positions[tp] > (self._committed_offset.get(tp) or 0)
                     if store is not None and (moved or store.dirty_count):
                         work.agents[tp.topic].handler.before_flush(store, positions[tp])
-                changed = {tp: store.snapshot() for tp, store in work.stores.items() if store and store.dirty_count}
+                changed = [
+                    (tp, store, store.snapshot()) for tp, store in work.stores.items() if store and store.dirty_count
+                ]
                 outputs, work.outputs = work.outputs, []
             if self._final:
                 await self._fence()
             async with asyncio.timeout(ACK_SECONDS_MAX):
                 await asyncio.gather(*outputs)
-                for tp, records in changed.items():
-                    await self._write(tp, records)
+                for tp, store, records in changed:
+                    await self._write(tp, store, records)
             for store in work.stores.values():
                 if store is not None:
                     store.trim()
             return positions
 
-        async def _write(self, tp: TP, records: Mapping[bytes, bytes | None]) -> None:
+        async def _write(self, tp: TP, store: Store, records: Mapping[bytes, bytes | None]) -> None:
             table = work.agents[tp.topic].table
             topic, producer = table.changelog_topic_name, self.app.producer
             sent = [await producer.send(topic, key, value, tp.partition, None, None) for key, value in records.items()]
@@ -205,7 +207,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                 else:
                     batch.put(key, value)
             batch.put(table.data.offset_key, str(max(metadata.offset for metadata in acknowledged)).encode())
-            table.data._db_for_partition(tp.partition).write(batch)
+            store.local.write(batch)
 
         async def _fence(self) -> None:
             """Before the last flush of a generation: a member that outlived its session must not write over its successor."""

@@ -17,6 +17,8 @@ class Bytes(Protocol):
 
     def items(self) -> Any: ...
 
+    def write(self, batch: Any) -> None: ...
+
 
 class Store:
     """Reads and writes are synchronous. An object that was changed must be `put` again."""
@@ -31,7 +33,7 @@ class Store:
         hidden: frozenset[bytes],
     ) -> None:
         self.number = number
-        self._local = local
+        self.local = local  # kept open until the last flush, which comes after Faust has let go of its tables
         self._encode, self._decode, self._hidden = encode, decode, hidden
         self._live: dict[bytes, Any] = {}
         self._dirty: dict[bytes, None] = {}
@@ -39,7 +41,7 @@ class Store:
     def get(self, key: bytes) -> Any | None:
         found = self._live.get(key, _ABSENT)
         if found is _ABSENT:
-            data = self._local.get(key)
+            data = self.local.get(key)
             found = None if data is None else self._decode(data)
             if found is not None:
                 self._live[key] = found
@@ -55,7 +57,7 @@ class Store:
 
     def items(self) -> Iterator[tuple[bytes, Any]]:
         """Every record as it is now. Read to the end: an open iterator keeps the database locked."""
-        stored = [(key, data) for key, data in self._local.items() if key not in self._hidden and key not in self._live]
+        stored = [(key, data) for key, data in self.local.items() if key not in self._hidden and key not in self._live]
         for key, data in stored:
             yield key, self._decode(data)
         for key, record in list(self._live.items()):
