@@ -95,6 +95,7 @@ class _Attempt:
         self._wanted = wanted
         self.known = known
         self._doubt = known.attributes is None
+        self._names = False  # the contact was known by its e-mail alone and is to get our external id
 
     async def run(self) -> Known:
         for _ in range(LOOKUPS_MAX):
@@ -168,23 +169,28 @@ class _Attempt:
         found = await self._read(f"/contacts/{match[1]}") if match is not None else None
         if found is None or not self._is_ours(found):
             raise Ambiguous
+        self._names = self._command.external_id is not None and not found.get("external_id")
         self._learn(found["id"], self._ours(found))
 
     def _is_ours(self, found: dict[str, Any]) -> bool:
-        if self._command.external_id is not None:
-            return bool(found.get("external_id") == self._command.external_id)
+        """By external id; by e-mail where the contact has no external id yet, or we have none to give."""
+        external_id, ours = found.get("external_id"), self._command.external_id
+        if ours is not None and external_id:
+            return bool(external_id == ours)
         email = html.unescape(str(found.get("email") or "")).lower()  # names and addresses come back escaped
-        return email == (self._command.email or "").lower()
+        return email != "" and email == (self._command.email or "").lower()
 
     async def _write(self) -> None:
         difference = changed(self._wanted, self.known.attributes)
-        if not difference:
+        name = {"external_id": self._command.external_id} if self._names else {}
+        if not difference and not name:
             return
         try:
             path = f"/contacts/{self.known.intercom_id}"
-            await self._doubtful("PUT", path, {"custom_attributes": difference})
+            await self._doubtful("PUT", path, {**name, "custom_attributes": difference})
         except Conflict as conflict:
             raise Refused("conflict") from conflict
+        self._names = False
         self._learn(self.known.intercom_id, {**(self.known.attributes or {}), **difference})
 
     async def _tell(self) -> None:

@@ -89,6 +89,13 @@ async def test_a_conflict_with_another_persons_email_is_ambiguous_and_overwrites
     assert "example.com" not in str(caught.value)
 
 
+async def test_a_contact_known_by_email_alone_gets_the_id_once_its_person_has_one(scene: Scene) -> None:
+    scene.workspace.create({"email": "42@example.com"})
+    await show(scene, activation())
+    assert scene.contact("42").custom[FLAG] is True
+    assert len(scene.workspace.contacts) == 1
+
+
 @pytest.mark.parametrize("end", ["archive", "delete"])
 async def test_an_archived_or_deleted_contact_is_left_alone(scene: Scene, end: str) -> None:
     known = await show(scene, activation())

@@ -34,8 +34,13 @@ class FakeApp:
         return {} if self.position is None else {3: self.position}
 
 
+class Local(dict[bytes, bytes]):
+    def write(self, batch: object) -> None:
+        raise AssertionError("only a commit of the carrier writes")
+
+
 def table(local: dict[bytes, bytes]) -> Store:
-    return Store(3, local, encode=CODEC.encode, decode=CODEC.decode, hidden=frozenset())
+    return Store(3, Local(local), encode=CODEC.encode, decode=CODEC.decode, hidden=frozenset())
 
 
 def record(command: Command, offset: int = 0) -> Record:

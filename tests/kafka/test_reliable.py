@@ -22,13 +22,14 @@ def lab(kafka: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[
 @pytest.mark.parametrize("keeps_data", [True, False], ids=["data kept", "data lost"])
 def test_counts_are_exact_after_kills(lab: Lab, keeps_data: bool) -> None:
     worker = lab.start("data-0")
-    traffic = lab.traffic(6000, per_second=600)
+    traffic = lab.traffic(6000, per_second=900)
     for number, reached in enumerate((800, 2500), 1):
         lab.await_committed(reached)
         lab.kill(worker)
         worker = lab.start("data-0" if keeps_data else f"data-{number}")
     traffic.join()
-    lab.await_committed(6000)
+    lab.send(100)  # so that the last worker is seen to work before it is stopped
+    lab.await_committed(6100)
     assert lab.stop(worker) == 0
     lab.check_exact()
 
@@ -37,7 +38,7 @@ def test_counts_are_exact_after_kills(lab: Lab, keeps_data: bool) -> None:
 def test_two_workers_join_leave_and_die_without_loss_or_stall(lab: Lab, standbys: int) -> None:
     first = lab.start("a", standbys=standbys)
     lab.await_that(lambda: first.poll() is None and lab.committed() >= 0, "the first worker runs")
-    traffic = lab.traffic(8000, per_second=350)
+    traffic = lab.traffic(8000, per_second=500)
     lab.await_committed(300)
     second = lab.start("b", standbys=standbys)
     lab.await_committed(2500)
