@@ -32,6 +32,7 @@ from rehearsal.demo_setup import SPEED, Stage, stage
 
 DAY_SECONDS = 60.0
 PEOPLE_A_DAY = 400
+LATE_WALL_MS = 10_000  # a shop that a slow machine keeps from posting in time closes so long after the day
 SETTLE_WALL_MS = 1_500  # a person whose newest decision is younger is not held to it yet
 QUIET_SECONDS_MAX = 40.0  # for Intercom to equal the decisions once the day is over
 LOOK_SECONDS = 0.25  # between two comparisons, and between two frames
@@ -44,6 +45,7 @@ class Options(NamedTuple):
     picture: Path | None
     seconds: float
     live: bool
+    embedded: bool
 
 
 def run(*, broker: str | None, seed: int, picture: Path | None, seconds: float | None, plain: bool) -> int:
@@ -52,7 +54,7 @@ def run(*, broker: str | None, seed: int, picture: Path | None, seconds: float |
     0 when every check holds, 1 when one does not or a part failed, 2 when the broker cannot be used, 130 on Ctrl-C.
     """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else view.COLUMNS)
-    options = Options(seed, picture, seconds or DAY_SECONDS, console.is_terminal and not plain)
+    options = Options(seed, picture, seconds or DAY_SECONDS, console.is_terminal and not plain, broker is None)
     console.print(f"Concierge demo, seed {seed}: starting broker, rehearsal Intercom, receiver and worker", style="dim")
     try:
         with tempfile.TemporaryDirectory(prefix="concierge-demo-") as directory, _broker(broker) as bootstrap:
@@ -88,7 +90,7 @@ async def _perform(bootstrap: str, directory: Path, options: Options, console: C
     assert task is not None, "runs in a task"
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     film = Console(record=True, width=view.COLUMNS, file=io.StringIO(), force_terminal=True)
-    async with stage(bootstrap, directory) as running:
+    async with stage(bootstrap, directory, embedded=options.embedded) as running:
         await _live(running, options, console, film)
         checks = summary(running.evidence)
     told = view.verdict(checks, LINES_MAX)
@@ -107,7 +109,10 @@ async def _live(running: Stage, options: Options, console: Console, film: Consol
     people = max(1, round(PEOPLE_A_DAY * length_ms / HOUR_MS / 24))
     rng = Random(options.seed)
     messages = shop.day(rng, start_ms=clock.origin_ms, hours=length_ms / HOUR_MS, people=people)
-    feed = asyncio.create_task(play(messages, url=running.receiver, signer=running.signer, evidence=evidence))
+    until_wall_ms = evidence.wall_ms(end_ms) + LATE_WALL_MS
+    feed = asyncio.create_task(
+        play(messages, url=running.receiver, signer=running.signer, evidence=evidence, until_wall_ms=until_wall_ms)
+    )
     film_ms: int | None = clock.origin_ms + int(length_ms * PICTURE_AT)
     rate, quiet_from, line_at = view.Rate(), 0.0, 0.0
     screen = Live(console=console, auto_refresh=False, transient=True) if options.live else None

@@ -14,10 +14,8 @@ from contracts.policy import Policy
 from rehearsal.demo_evidence import Comparison, Episode, Evidence, Flag, same
 from rehearsal.demo_shopper import Sent
 
-NUDGE_WALL_MS_MAX = (
-    3_000  # the stated delay: how long after a purchase was accepted a nudge on its way may still appear
-)
-CLEARED_WALL_MS_MAX = 10_000  # a flag that a purchase takes back is gone by then; the usual time is far below
+NUDGE_WALL_MS_MAX = 2_000  # the stated delay: a nudge on its way may still appear so long after a purchase was accepted
+CLEARED_WALL_MS_MAX = 5_000  # a flag that a purchase takes back is gone by then; the usual time is far below
 HOLD_WALL_MS = 3_000  # Intercom must equal the decisions for so long, not for one lucky moment
 LINES_MAX = 5  # differing lines that are shown of one check
 
@@ -112,7 +110,7 @@ def something_happened(evidence: Evidence, cleared: list[Cleared]) -> Check:
         )
         if not count
     ]
-    said = f"{activated} moments, {shown} flags shown, {ended} taken back by a purchase"
+    said = f"{activated} moments, {shown} shown, {ended} taken back by a purchase"
     return Check("something happened", not wanting, said, tuple(wanting))
 
 
@@ -123,8 +121,10 @@ def everything_arrived(evidence: Evidence) -> Check:
     lines = tuple(f"acknowledged and not in the log: {line}" for line in lost) + tuple(
         f"refused: {line}" for line in evidence.refused
     )
-    total = sum(evidence.acknowledged.values())
-    return Check("what was acknowledged is in the log", not lines, f"{total} messages, {len(lost)} missing", lines)
+    said = f"{sum(evidence.acknowledged.values()):,} messages, {len(lost)} missing"
+    if evidence.unsent:
+        said += f"; {evidence.unsent:,} were not sent, the machine is too slow"
+    return Check("what was acknowledged is in the log", not lines, said, lines)
 
 
 def purchases_cleared(cleared: list[Cleared]) -> Check:
@@ -134,7 +134,7 @@ def purchases_cleared(cleared: list[Cleared]) -> Check:
         for one in cleared
         if not one.by_purchase
     )
-    said = f"{len(cleared) - len(lines)} of {len(cleared)} moments that stood at a purchase"
+    said = f"{len(cleared) - len(lines)} of {len(cleared)} that stood at a purchase"
     return Check("every purchase cleared its flag", not lines, said, lines)
 
 
@@ -155,7 +155,7 @@ def cleared_fast(evidence: Evidence, cleared: list[Cleared]) -> Check:
         if waited is not None:
             took.append(waited)
     times = f"p50 {quantile(took, 0.5)}, p99 {quantile(took, 0.99)}, max {max(took, default=0)} ms"
-    return Check("taken back at once", not lines, f"{times}; {overtaken} purchases overtook the nudge", tuple(lines))
+    return Check("taken back at once", not lines, f"{times}; {overtaken} nudges overtaken", tuple(lines))
 
 
 def no_nudge_after_purchase(evidence: Evidence) -> Check:
@@ -201,13 +201,13 @@ def intercom_equals_decisions(comparisons: list[Comparison], *, moments: int) ->
         lines += ("no comparison in which everybody had settled",)
     if held_ms < HOLD_WALL_MS:
         lines += (f"compared over {held_ms} ms only",)
-    said = f"{compared} contacts, {moments} in a moment; equal in {len(comparisons)} comparisons over {held_ms / 1000:.1f} s"
+    said = f"{compared} contacts, {len(comparisons)} times over {held_ms / 1000:.1f} s; {moments} moments"
     return Check(name, not lines and compared > 0, said, tuple(dict.fromkeys(lines)))
 
 
 def quarantine_exact(evidence: Evidence) -> Check:
     sent = evidence.acknowledged["unreadable"]
-    said = f"{evidence.quarantined} in quarantine, {sent} unreadable bodies sent"
+    said = f"{evidence.quarantined} in quarantine, {sent} sent"
     held = evidence.quarantined == sent
     return Check("unreadable bodies are in quarantine", held, said, () if held else (said,))
 
@@ -228,11 +228,13 @@ def duplicates_counted_once(evidence: Evidence) -> Check:
             with_repeat += person in repeated
             if not same(counted, said):
                 lines.append(f"{person} revision {command.revision}: {said} orders said, {counted} made")
+    if not with_repeat:
+        lines.append("void: nobody whose order came twice was written about")
     twice = sum(count > 1 for count in evidence.in_log.values())
     return Check(
         "duplicates count once",
         not lines,
-        f"{twice} messages came twice; orders exact in {compared} commands, {with_repeat} of people with a doubled order",
+        f"{twice} came twice; orders exact in {compared} commands",
         tuple(lines),
     )
 

@@ -60,10 +60,12 @@ class Evidence:
         self.acknowledged: Counter[str] = Counter()  # acknowledgements by kind
         self.acknowledged_wall_ms: dict[str, int] = {}
         self.refused: list[str] = []
+        self.unsent = 0  # what the shop had no time for
         self.accepted_ms: dict[str, int] = {}  # by message id, as the log says
         self.in_log: Counter[str] = Counter()  # copies of a message in the log, as it came from its source
         self.people: set[str] = set()
         self.decisions: list[Decision] = []
+        self.decided_wall_ms: dict[str, int] = {}  # when a decision was read, by its id
         self.recent: deque[Decision] = deque(maxlen=LAST_DECISIONS)
         self.episodes: dict[tuple[str, str], Episode] = {}  # by person and episode
         self.twice: list[str] = []  # episodes that were activated more than once
@@ -146,6 +148,7 @@ class Evidence:
         if decision.id in self._ids:
             return
         self._ids.add(decision.id)
+        self.decided_wall_ms[decision.id] = wall_ms
         self.decisions.append(decision)
         self.recent.append(decision)
         self.changed_wall_ms[decision.person] = wall_ms

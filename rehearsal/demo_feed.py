@@ -51,15 +51,18 @@ class Secrets(NamedTuple):
         return {"X-CIO-Timestamp": stamp, "X-CIO-Signature": digest}
 
 
-async def play(messages: Iterator[Sent], *, url: str, signer: Secrets, evidence: Evidence) -> None:
-    """Returns once everything is acknowledged or given up; what was given up is in `evidence.refused`."""
+async def play(messages: Iterator[Sent], *, url: str, signer: Secrets, evidence: Evidence, until_wall_ms: int) -> None:
+    """Returns once everything is acknowledged or given up; what was given up is in `evidence.refused`.
+
+    What could not be posted until `until_wall_ms`, on a machine that is too slow, is counted in `evidence.unsent`.
+    """
     lanes: list[asyncio.Queue[Sent | None]] = [asyncio.Queue(LANE_MAX) for _ in range(LANES)]
     async with (
         httpx.AsyncClient(base_url=url, timeout=POST_SECONDS_MAX, trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
         for lane in lanes:
-            group.create_task(_serve(lane, client, signer, evidence))
+            group.create_task(_serve(lane, client, signer, evidence, until_wall_ms))
         for sent in messages:
             due_ms = evidence.wall_ms(sent.at_ms)
             await asyncio.sleep(max(0.0, due_ms / 1000 - time.time()))
@@ -69,9 +72,12 @@ async def play(messages: Iterator[Sent], *, url: str, signer: Secrets, evidence:
 
 
 async def _serve(
-    lane: asyncio.Queue[Sent | None], client: httpx.AsyncClient, signer: Secrets, evidence: Evidence
+    lane: asyncio.Queue[Sent | None], client: httpx.AsyncClient, signer: Secrets, evidence: Evidence, until_wall_ms: int
 ) -> None:
     while (sent := await lane.get()) is not None:
+        if time.time_ns() // 1_000_000 > until_wall_ms:
+            evidence.unsent += 1
+            continue
         answer = await _post(sent, client, signer)
         if answer == 200:
             evidence.delivered(sent, time.time_ns() // 1_000_000)

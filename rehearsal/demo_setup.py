@@ -35,6 +35,7 @@ _INTERCOM = (
     "from rehearsal.intercom import run; "
     "run('127.0.0.1', int(sys.argv[1]), manifest(tuple(load(Path(sys.argv[2])).audiences)))"
 )
+_EMBEDDED_WORKER = ["-m", "rehearsal.demo_worker"]
 
 
 class Stage(NamedTuple):
@@ -56,7 +57,7 @@ class Stage(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def stage(bootstrap: str, directory: Path) -> AsyncIterator[Stage]:
+async def stage(bootstrap: str, directory: Path, *, embedded: bool) -> AsyncIterator[Stage]:
     """Everything started and watched; all of it is ended when the block is left. PartFailed where a part does not start."""
     clock, signer, parts = _clock(), Secrets.fresh(), Parts(directory)
     receiver_port, intercom_port = free_port(), free_port()
@@ -81,7 +82,7 @@ async def stage(bootstrap: str, directory: Path) -> AsyncIterator[Stage]:
     try:
         part = await parts.start("intercom", ["-c", _INTERCOM, str(intercom_port), str(POLICY_FILE)], {})
         await parts.answers(part, f"{intercom}/_rehearsal/contacts")
-        await parts.start("worker", ["-c", _WORKER], settings)
+        await parts.start("worker", _EMBEDDED_WORKER if embedded else ["-c", _WORKER], settings)
         part = await parts.start("receiver", ["-c", _RECEIVER], settings)
         await parts.answers(part, f"{receiver}/ready")
         watchers = (

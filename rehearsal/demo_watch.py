@@ -15,13 +15,13 @@ from rehearsal.demo_kafka import PARTITIONS
 WATCHED = (SIGNALS, DECISIONS, COMMANDS, QUARANTINE)
 ASK_SECONDS = 0.05  # between two looks at Intercom: the resolution of every measured time
 ASK_SECONDS_MAX = 5.0
-READ_MS = 100
+READ_MS = 50  # the embedded broker answers a waiting fetch at its end only, whatever comes meanwhile
 _RECORDS_MAX = 2_000
 
 
 async def read_topics(bootstrap: str, evidence: Evidence) -> None:
     """Record everything from the beginning of each topic, until cancelled."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=READ_MS)
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic.name, number) for topic in WATCHED for number in range(PARTITIONS)])

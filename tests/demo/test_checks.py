@@ -143,7 +143,7 @@ def test_a_nudge_that_no_purchase_let_through_counts_as_overtaken(evidence: Evid
     one = a_cleared(evidence)
     evidence.flags = [flag for flag in evidence.flags if flag.person != one.order.person]
     found = check(evidence, "taken back at once")
-    assert found.held and "0 purchases overtook" not in found.said
+    assert found.held and "0 nudges overtaken" not in found.said
 
 
 @pytest.mark.parametrize(("late_ms", "held"), [(NUDGE_WALL_MS_MAX + 1, False), (NUDGE_WALL_MS_MAX, True), (-1, True)])

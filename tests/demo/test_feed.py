@@ -63,7 +63,7 @@ class Door:
         self.bodies.append(await request.body())
         return Response(status_code=self.answers.pop(0) if self.answers else 200)
 
-    async def serve(self, messages: list[Sent]) -> Evidence:
+    async def serve(self, messages: list[Sent], *, until_wall_ms: int = 2**60) -> Evidence:
         """Play the messages to this door; all of them are due."""
         app = Starlette(routes=[Route(path, self.take, methods=["POST"]) for path in PATHS.values()])
         port = free_port()
@@ -75,7 +75,7 @@ class Door:
             await asyncio.sleep(0.01)
         try:
             url = f"http://127.0.0.1:{port}"
-            await play(iter(messages), url=url, signer=Secrets.fresh(), evidence=evidence)
+            await play(iter(messages), url=url, signer=Secrets.fresh(), evidence=evidence, until_wall_ms=until_wall_ms)
         finally:
             server.should_exit = True
             await serving
@@ -120,3 +120,9 @@ async def test_a_message_waits_for_its_time() -> None:
     began = time.monotonic()
     await door.serve([late])
     assert time.monotonic() - began >= 0.4
+
+
+async def test_what_there_is_no_time_for_is_counted_and_not_sent() -> None:
+    door = Door()
+    evidence = await door.serve(some(5), until_wall_ms=0)
+    assert door.bodies == [] and evidence.unsent == 5 and not evidence.acknowledged
