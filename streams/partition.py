@@ -153,7 +153,7 @@ class Partition:
         if isinstance(signal, Moved):
             person.ids = (identity.ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
         person.pending.append(signal)
-        if judgement.active(person.state) is not None:
+        if judgement.active(person.state) is not None and concerns_judgement(signal, self.policy):
             self._preview(key, person, signal, effects)
         if len(person.pending) > PENDING_MAX:
             self._settle(key, person, person.pending[0].accepted_ms, effects)
@@ -270,6 +270,8 @@ class Partition:
             return
         state = person.state
         if state is not None and not state.erased:
+            if strength(key) > 0:  # what was due before the claim was this key's own, and is judged here
+                self._settle(key, person, claim.accepted_ms - 1, effects)
             for waiting in _in_order(person.pending):
                 identity.fold(state, waiting, self.policy)
             at_ms = max(claim.accepted_ms, state.judged_ms)
