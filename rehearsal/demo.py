@@ -51,7 +51,7 @@ class Options(NamedTuple):
 def run(*, broker: str | None, seed: int, picture: Path | None, seconds: float | None, plain: bool) -> int:
     """Play `seconds` (default a day in a minute) on the embedded broker, or on `broker`, HOST:PORT.
 
-    0 when every check holds, 1 when one does not or a part failed, 2 when the broker cannot be used, 130 on Ctrl-C.
+    0 when every check holds, 1 when one does not or a part failed, 2 when the broker cannot be used, 130 when broken off.
     """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else view.COLUMNS)
     options = Options(seed, picture, seconds or DAY_SECONDS, console.is_terminal and not plain, broker is None)
@@ -59,7 +59,7 @@ def run(*, broker: str | None, seed: int, picture: Path | None, seconds: float |
     try:
         with tempfile.TemporaryDirectory(prefix="concierge-demo-") as directory, _broker(broker) as bootstrap:
             checks = asyncio.run(_perform(bootstrap, Path(directory), options, console))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped; everything that was started is ended")
         return 130
     except PartFailed as failed:
