@@ -110,7 +110,7 @@ def something_happened(evidence: Evidence, cleared: list[Cleared]) -> Check:
         )
         if not count
     ]
-    said = f"{activated} moments, {shown} shown, {ended} taken back by a purchase"
+    said = f"{activated} moments, {shown} shown, {ended} ended by a purchase"
     return Check("something happened", not wanting, said, tuple(wanting))
 
 
@@ -273,4 +273,6 @@ def _orders_by(sent: Iterable[Sent], command: Command, accepted_ms: Mapping[str,
 
 
 def _end(withdrawn: Decision | None) -> str:
-    return "still stands" if withdrawn is None else f"ended with {withdrawn.reason} at {withdrawn.at}"
+    return (
+        "still stands" if withdrawn is None else f"ended with {withdrawn.reason} at {withdrawn.at} by {withdrawn.cause}"
+    )
