@@ -154,33 +154,38 @@ class Partition:
             person.ids = (identity.ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
         person.pending.append(signal)
         if judgement.active(person.state) is not None and concerns_judgement(signal, self.policy):
-            self._preview(key, person, signal, effects)
+            self._foresee(key, person, signal, effects)
         if len(person.pending) > PENDING_MAX:
             self._settle(key, person, person.pending[0].accepted_ms, effects)
 
-    def _preview(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
-        """Try everything that waits on a copy; write the end that this signal brings at once."""
-        assert person.state is not None, "previewed with a state"
-        current = judgement.active(person.state)
+    def _foresee(self, key: str, person: Person, arrived: PersonSignal | None, effects: Effects) -> None:
+        """Try what waits on a copy, in order, and write at once the end that a signal brings.
+
+        arrived: what has just come; the others were tried when they came. None: the moment has just begun, try all.
+        """
+        state = person.state
+        assert state is not None, "only a person with a state is in a moment"
+        current = judgement.active(state)
         if current is None or current[0] in person.announced:
             return
         name, _, episode = current
-        at_ms = max(signal.accepted_ms, person.state.judged_ms)
-        expires_ms = contact.expiry(person.state, name, episode, self.policy) if name in self.policy.audiences else None
-        if expires_ms is not None and at_ms >= expires_ms:
-            return  # time ended it earlier; the mark will say so
-        trial = copy_state(person.state)
+        expires_ms = contact.expiry(state, name, episode, self.policy) if name in self.policy.audiences else None
+        trial = copy_state(state)
         for waiting in _in_order(person.pending):
+            at_ms = max(waiting.accepted_ms, state.judged_ms)
+            if expires_ms is not None and at_ms >= expires_ms:
+                return  # time ended it earlier; the mark will say so
             identity.fold(trial, waiting, self.policy)
-        erased = _erased(person.state, at_ms, self.policy)
-        found = [erased] if trial.erased else judgement.ends(trial, at_ms, self.policy)
-        trial.judged_ms = at_ms
-        for verdict in found:
-            if verdict.audience != name:
+            if arrived not in (None, waiting) or not concerns_judgement(waiting, self.policy):
                 continue
-            person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
-            self._decide(key, verdict, signal, effects)
-            self._tell(key, person, trial, effects, changed=verdict.said, activates=False)
+            trial.judged_ms = at_ms
+            found = [_erased(state, at_ms, self.policy)] if trial.erased else judgement.ends(trial, at_ms, self.policy)
+            for verdict in found:
+                person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
+                self._decide(key, verdict, waiting, effects)
+                self._tell(key, person, trial, effects, changed=verdict.said, activates=False)
+            if found or arrived is not None:
+                return
 
     def _advance(self, time_ms: int, position: int, effects: Effects) -> None:
         while self._heap and self._heap[0][0] <= time_ms:
@@ -229,6 +234,8 @@ class Partition:
                 activated = verdict.outcome == "activated" if verdict.outcome != "withheld" else activated
             self._close_announced(person, state, at_ms)
         self._tell(key, person, state, effects, changed=shown, activates=activated)
+        if activated and person.pending:
+            self._foresee(key, person, None, effects)
 
     def _applied(self, state: State, signal: PersonSignal, at_ms: int) -> list[Verdict]:
         """Apply one signal and end at once what it ends."""

@@ -73,6 +73,18 @@ def test_a_late_order_that_occurred_before_the_anchor_still_withdraws() -> None:
     ]
 
 
+def test_a_purchase_that_waits_when_its_moment_begins_ends_it_at_once_and_by_itself() -> None:
+    run = Run()
+    run.take(added("serum", 180, "0m"))
+    run.take(ordered("o1", 180, "125m"))
+    run.mark(START_MS + duration_ms("121m"))
+    assert run.said() == [("120m", *ABANDONED), ("125m", "high_aov_abandoner", "withdrawn purchased")]
+    assert run.decisions[-1].cause == "signal:Order Completed 125m"
+    run.take(page("/anything", "126m"))
+    run.mark(START_MS + duration_ms("3h"))
+    assert len(run.said()) == 2
+
+
 def test_the_exit_has_hysteresis() -> None:
     high = [added("serum", 100, "0m"), added("cream", 60, "0m")]
     to_130 = track("Product Removed", "3h", item={"p": "gel", "quantity": "1"})
