@@ -2,6 +2,7 @@
 
 import msgspec
 
+from contracts.decisions import Clause
 from contracts.policy import Policy
 from contracts.signals import Claimed, Moved, PersonSignal, strength
 from streams import contact, judgement
@@ -9,6 +10,7 @@ from streams.fold import apply
 from streams.judgement import Verdict
 from streams.person import Episode, Standing, State, copy_state, decode_state, encode_state
 
+CAME_ALONG = Clause("moment came along with a weaker key", True)
 Wish = tuple[str, Episode] | None  # an active episode that was handed over and wants to go on
 
 
@@ -78,7 +80,8 @@ def go_on(state: State, wish: Wish, at_ms: int, policy: Policy) -> list[Verdict]
         return []
     verdicts = []
     if ours is not None:
-        verdicts.append(judgement.end(state, ours[0], ours[1], "priority", at_ms, policy))
+        higher = (judgement.taken_over_by(name),)
+        verdicts.append(judgement.end(state, ours[0], ours[1], "priority", at_ms, policy, clauses=higher))
     standing = state.standings.setdefault(name, Standing())
     standing.active = episode
     if episode.arm == "assisted":
@@ -86,6 +89,8 @@ def go_on(state: State, wish: Wish, at_ms: int, policy: Policy) -> list[Verdict]
         expires_ms = contact.expiry(state, name, episode, policy)
         tier = judgement.tier(state, at_ms, policy)
         verdicts.append(
-            Verdict(name, episode.anchor[0], "activated", "qualified", at_ms, expires_ms, episode.arm, tier, ())
+            Verdict(
+                name, episode.anchor[0], "activated", "qualified", at_ms, expires_ms, episode.arm, tier, (CAME_ALONG,)
+            )
         )
     return verdicts

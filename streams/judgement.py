@@ -62,10 +62,10 @@ def ends(state: State, at_ms: int, policy: Policy) -> list[Verdict]:
         return []
     name, standing, episode = current
     _spend(state, name, standing, policy)
-    reason, _, clauses, expires_ms = _end_of(state, name, episode, at_ms, policy)
+    reason, _, clauses = _end_of(state, name, episode, at_ms, policy)
     if reason is None:
         return []
-    return [end(state, name, standing, reason, at_ms, policy, clauses=clauses, expires_ms=expires_ms)]
+    return [end(state, name, standing, reason, at_ms, policy, clauses=clauses)]
 
 
 def end(
@@ -76,8 +76,7 @@ def end(
     at_ms: int,
     policy: Policy,
     *,
-    clauses: tuple[Clause, ...] = (),
-    expires_ms: int | None = None,
+    clauses: tuple[Clause, ...],
 ) -> Verdict:
     """End the active episode of this standing; the verdict is silent where the episode was virtual."""
     episode = standing.active
@@ -89,6 +88,9 @@ def end(
     said = episode.arm == "assisted"
     if said:
         _say(standing, episode.anchor[0], "withdrawn", reason)
+    audience = policy.audiences.get(name)
+    window = anchors.window(state, audience, episode.anchor, policy) if audience is not None else None
+    expires_ms = window.leave_ms if window is not None else None
     return Verdict(
         name,
         episode.anchor[0],
@@ -124,7 +126,7 @@ def _consider(
 ) -> tuple[list[Verdict], int | None]:
     standing = state.standings.get(name)
     if standing is not None and standing.active is not None:
-        _, due_ms, _, _ = _end_of(state, name, standing.active, at_ms, policy)
+        _, due_ms, _ = _end_of(state, name, standing.active, at_ms, policy)
         return [], due_ms
     if anchors.is_over(state, audience, at_ms):
         return [], None
@@ -151,7 +153,7 @@ def _consider(
         return _withhold(
             state, name, standing, anchored.moment, reason, at_ms, window.leave_ms, policy, clauses
         ), due_ms
-    verdicts = _take_over(state, at_ms, policy)
+    verdicts = _take_over(state, name, at_ms, policy)
     verdicts += _activate(
         state,
         name,
@@ -164,7 +166,7 @@ def _consider(
         clauses,
         delivered_at_once=delivered_at_once,
     )
-    _, until_ms, _, _ = _end_of(state, name, _episode(standing), at_ms, policy)
+    _, until_ms, _ = _end_of(state, name, _episode(standing), at_ms, policy)
     return verdicts, until_ms
 
 
@@ -222,12 +224,16 @@ def _withhold(
     ]
 
 
-def _take_over(state: State, at_ms: int, policy: Policy) -> list[Verdict]:
+def _take_over(state: State, higher: str, at_ms: int, policy: Policy) -> list[Verdict]:
     current = active(state)
     if current is None:
         return []
     name, standing, _ = current
-    return [end(state, name, standing, "priority", at_ms, policy)]
+    return [end(state, name, standing, "priority", at_ms, policy, clauses=(taken_over_by(higher),))]
+
+
+def taken_over_by(higher: str) -> Clause:
+    return Clause("no higher moment", False, {"higher": higher})
 
 
 def _activate(
@@ -260,26 +266,25 @@ def _activate(
 
 def _end_of(
     state: State, name: str, episode: Episode, at_ms: int, policy: Policy
-) -> tuple[Reason | None, int | None, tuple[Clause, ...], int | None]:
-    """What ends an active episode at this instant, else when time alone may; what was seen; and its expiry."""
+) -> tuple[Reason | None, int | None, tuple[Clause, ...]]:
+    """What ends an active episode at this instant, else when time alone may; what was seen."""
     audience = policy.audiences.get(name)
     if audience is None:
-        return "policy_changed", None, (), None
+        return "policy_changed", None, ()
     stop, _ = stops.first(state, audience, episode.anchor, at_ms, policy)
     anchored = anchors.of_active(state, audience, episode.anchor)
     window = anchors.window(state, audience, episode.anchor, policy) if anchored is not None else None
-    expires_ms = window.leave_ms if window is not None else None
     if stop is not None:
-        return stop.reason, None, (Clause(f"stop {stop.reason}", True),), expires_ms
+        return stop.reason, None, (Clause(f"stop {stop.reason}", True),)
     if anchored is None or window is None:
-        return "no_longer_true", None, (Clause("anchor stands", False),), expires_ms
+        return "no_longer_true", None, (Clause("anchor stands", False),)
     asked: tuple[Condition, ...] = audience.exit or audience.when
     answer = all_of(asked, Scene(state, policy, at_ms, anchored.moment, anchored.order))
     if asked and answer.held == bool(audience.exit):
-        return "no_longer_true", None, answer.clauses, expires_ms
+        return "no_longer_true", None, answer.clauses
     if at_ms >= window.leave_ms:
-        return "expired", None, (_window_clause(window),), expires_ms
-    return None, soonest(window.leave_ms, answer.until_ms), answer.clauses, expires_ms
+        return "expired", None, (_window_clause(window),)
+    return None, soonest(window.leave_ms, answer.until_ms), answer.clauses
 
 
 def _window_clause(window: anchors.Window) -> Clause:

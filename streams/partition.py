@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.commands import Command
-from contracts.decisions import Arm, Decision
+from contracts.decisions import Arm, Clause, Decision
 from contracts.policy import Policy
 from contracts.signals import (
     Claimed,
@@ -265,7 +265,7 @@ class Partition:
         current = judgement.active(state)
         if current is None or (announced := person.announced.get(current[0])) is None or at_ms < announced.at_ms:
             return
-        judgement.end(state, current[0], current[1], "no_longer_true", at_ms, self.policy)
+        judgement.end(state, current[0], current[1], "no_longer_true", at_ms, self.policy, clauses=())  # said already
         del person.announced[current[0]]
 
     def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
@@ -285,7 +285,15 @@ class Partition:
             effects.signals.append(identity.handed_over(key, state, person.ids, claim, at_ms))
             current = judgement.active(state)
             if current is not None:
-                verdict = judgement.end(state, current[0], current[1], "moved", at_ms, self.policy)
+                verdict = judgement.end(
+                    state,
+                    current[0],
+                    current[1],
+                    "moved",
+                    at_ms,
+                    self.policy,
+                    clauses=(Clause("key is claimed", True),),
+                )
                 if current[0] not in person.announced:
                     self._decide(key, verdict, claim, effects)
                 self._tell(key, person, state, effects, changed=verdict.said, activates=False)
@@ -350,4 +358,4 @@ def _erased(state: State, at_ms: int, policy: Policy) -> Verdict:
     trial = copy_state(state)
     current = judgement.active(trial)
     assert current is not None, "asked only of somebody in a moment"
-    return judgement.end(trial, current[0], current[1], "erased", at_ms, policy)
+    return judgement.end(trial, current[0], current[1], "erased", at_ms, policy, clauses=(Clause("stop erased", True),))
