@@ -70,18 +70,7 @@ def add(cart: Cart, item: Item, currency: str | None, at: Moment, policy: Policy
     key = _key(item)
     line = cart.lines.get(key)
     if line is None:
-        cart.lines[key] = Line(
-            item.product,
-            item.variant,
-            item.name,
-            item.category,
-            quantity,
-            item.price,
-            item.currency or currency,
-            at if item.price is not None else None,
-            at,
-        )
-        _bound(cart)
+        _put(cart, key, item, currency, quantity, at)
     else:
         line.quantity += quantity
         if item.price is not None and (line.priced is None or at >= line.priced):
@@ -131,33 +120,18 @@ def replace(
         if line is not None:
             line.quantity += quantity
             continue
-        cart.lines[key] = Line(
-            item.product,
-            item.variant,
-            item.name,
-            item.category,
-            quantity,
-            item.price,
-            item.currency or currency,
-            at if item.price is not None else None,
-            at,
-        )
-        _bound(cart)
+        _put(cart, key, item, currency, quantity, at)
     _changed(cart, at)
 
 
-class Emptied(NamedTuple):
-    category: str | None
-
-
-def order(cart: Cart, at: Moment, policy: Policy) -> Emptied:
+def order(cart: Cart, at: Moment, policy: Policy) -> str | None:
     """An order takes the lines last touched before it; says the category of the largest of them."""
     _forget(cart, at, policy)
     category = _largest([line for line in cart.lines.values() if line.touched < at], policy)
     if cart.reset is None or at > cart.reset:
         cart.reset = at
     _drop_before(cart, at)
-    return Emptied(category)
+    return category
 
 
 def _drop_before(cart: Cart, at: Moment) -> None:
@@ -177,9 +151,20 @@ def _changed(cart: Cart, at: Moment) -> None:
         cart.stated = cart.stated_currency = cart.stated_at = None
 
 
-def _bound(cart: Cart) -> None:
+def _put(cart: Cart, key: str, item: Item, currency: str | None, quantity: Decimal, at: Moment) -> None:
+    cart.lines[key] = Line(
+        item.product,
+        item.variant,
+        item.name,
+        item.category,
+        quantity,
+        item.price,
+        item.currency or currency,
+        at if item.price is not None else None,
+        at,
+    )
     if len(cart.lines) > LINES_MAX:
-        del cart.lines[min(cart.lines, key=lambda key: cart.lines[key].touched)]
+        del cart.lines[min(cart.lines, key=lambda each: cart.lines[each].touched)]
 
 
 def _key(item: Item) -> str:

@@ -1,7 +1,6 @@
 """Workers as processes on a topic of their own, what they committed, and what they left in changelog and outputs."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from rehearsal.broker import create_topics
-from tests.live.stage import await_until, records
+from tests.live.stage import await_until, messages, records
 
 PARTITIONS = 4
 KEYS = 40
@@ -125,27 +124,4 @@ class Lab:
 
 
 def keyed(bootstrap: str, topic: str) -> list[tuple[bytes, bytes]]:
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "reader",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    found, ended = [], 0
-    try:
-        while ended < PARTITIONS:
-            for message in consumer.consume(5000, 1.0):
-                if message.error() is not None:
-                    ended += 1
-                else:
-                    found.append((message.key(), message.value()))
-    finally:
-        consumer.close()
-    return found
-
-
-def environment_without(name: str) -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != name}
+    return [(message.key(), message.value()) for message in messages(bootstrap, topic, PARTITIONS)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from agents.clock import Clock, read_clock
 from contracts.instant import to_rfc3339
@@ -59,6 +59,14 @@ def await_until(condition: Callable[[], bool], *, seconds: float, what: str) -> 
 
 def records(bootstrap: str, topic: str, partitions: int) -> dict[int, list[bytes]]:
     """Every value of the topic as it is now, by partition, in order."""
+    found: dict[int, list[bytes]] = defaultdict(list)
+    for message in messages(bootstrap, topic, partitions):
+        found[message.partition()].append(message.value())
+    return found
+
+
+def messages(bootstrap: str, topic: str, partitions: int) -> list[Message]:
+    """Every record of the topic as it is now, in order within its partition."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -68,15 +76,14 @@ def records(bootstrap: str, topic: str, partitions: int) -> dict[int, list[bytes
         }
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
-    found: dict[int, list[bytes]] = defaultdict(list)
-    ended: set[int] = set()
+    found, ended = [], 0
     try:
-        while len(ended) < partitions:
+        while ended < partitions:
             for message in consumer.consume(5000, 1.0):
                 if message.error() is not None:
-                    ended.add(message.partition())
+                    ended += 1
                 else:
-                    found[message.partition()].append(message.value())
+                    found.append(message)
     finally:
         consumer.close()
     return found

@@ -140,7 +140,7 @@ _ITEMS = st.builds(
     category=st.sampled_from(["serums", "retinol", None]),
     price=st.sampled_from([Decimal(40), Decimal(90), Decimal(160), None]),
     quantity=st.sampled_from([None, Decimal(1), Decimal(2)]),
-    currency=st.sampled_from([None, "USD", "EUR", "XXX"]),
+    currency=st.sampled_from([None, "USD", "EUR", "CHF"]),
 )
 _GAPS = st.sampled_from([0, 1000, MINUTE_MS, 20 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS, 7 * HOUR_MS, DAY_MS, 40 * DAY_MS])
 
