@@ -117,8 +117,11 @@ def replace(
         if key in kept or quantity == 0:
             continue
         line = cart.lines.get(key)
-        if line is not None:
+        if line is not None:  # the list names a product twice
             line.quantity += quantity
+            if item.price is not None:
+                line.price, line.currency = item.price, item.currency or currency
+            line.category, line.name = item.category or line.category, item.name or line.name
             continue
         _put(cart, key, item, currency, quantity, at)
     _changed(cart, at)

@@ -55,15 +55,19 @@ def active(state: State) -> tuple[str, Standing, Episode] | None:
     return None
 
 
-def ends(state: State, at_ms: int, policy: Policy) -> list[Verdict]:
-    """End the active episode if anything ends it at this instant."""
+def ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool = False) -> list[Verdict]:
+    """End the active episode if anything ends it at this instant.
+
+    by_signal: only what would have ended it a moment earlier too; what time alone brings at an instant comes after all of
+    that instant's signals.
+    """
     current = active(state)
     if current is None:
         return []
     name, standing, episode = current
     _spend(state, name, standing, policy)
     reason, _, clauses = _end_of(state, name, episode, at_ms, policy)
-    if reason is None:
+    if reason is None or (by_signal and _end_of(state, name, episode, at_ms - 1, policy)[0] is None):
         return []
     return [end(state, name, standing, reason, at_ms, policy, clauses=clauses)]
 

@@ -99,7 +99,7 @@ def _same_order(known: Order, order: Order) -> None:
     known.refunded += order.refunded
     known.refund_ms = max(known.refund_ms or 0, order.refund_ms or 0) or None
     known.refund_named = known.refund_named or order.refund_named
-    known.refund_whole = known.refund_whole or order.refund_whole
+    known.whole_ms = max(known.whole_ms or 0, order.whole_ms or 0) or None
     known.cancel_ms = max(known.cancel_ms or 0, order.cancel_ms or 0) or None
 
 

@@ -50,7 +50,7 @@ def place(orders: Orders, call: Tracked, at: Moment, policy: Policy) -> Order | 
         order.value = amount_of(call, policy)
     if call.items and not order.lined:
         order.lined = True
-        order.category = _largest_category(call.items, call.currency, policy)
+        order.category = _largest_category(call.items, call.currency, policy) or order.category
         order.categories = tuple(dict.fromkeys(item.category for item in call.items if item.category))[:CATEGORIES_MAX]
     if known is None:
         orders.recent.append(order)
@@ -66,7 +66,7 @@ def refund(orders: Orders, call: Tracked, at: Moment, policy: Policy, *, partial
         order.refunded += max(amount, ZERO)
         order.refund_named = order.refund_named or not partial
     elif not partial:
-        order.refund_whole = True
+        order.whole_ms = max(order.whole_ms or 0, at[0])
     _arrange(orders)
 
 

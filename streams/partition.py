@@ -179,7 +179,11 @@ class Partition:
             if arrived not in (None, waiting) or not concerns_judgement(waiting, self.policy):
                 continue
             trial.judged_ms = at_ms
-            found = [_erased(state, at_ms, self.policy)] if trial.erased else judgement.ends(trial, at_ms, self.policy)
+            found = (
+                [_erased(state, at_ms, self.policy)]
+                if trial.erased
+                else judgement.ends(trial, at_ms, self.policy, by_signal=True)
+            )
             for verdict in found:
                 person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
                 self._decide(key, verdict, waiting, effects)
@@ -246,7 +250,9 @@ class Partition:
         wish = identity.fold(state, signal, self.policy)
         if state.erased:
             return []
-        return judgement.ends(state, at_ms, self.policy) + identity.go_on(state, wish, at_ms, self.policy)
+        return judgement.ends(state, at_ms, self.policy, by_signal=True) + identity.go_on(
+            state, wish, at_ms, self.policy
+        )
 
     def _unannounced(
         self, person: Person, verdicts: list[tuple[Verdict, PersonSignal | None]]

@@ -66,11 +66,11 @@ class Order(msgspec.Struct, array_like=True):
     refunded: Decimal = Decimal(0)
     refund_ms: int | None = None
     refund_named: bool = False  # an `Order Refunded` came, with an amount
-    refund_whole: bool = False  # an `Order Refunded` without an amount came
+    whole_ms: int | None = None  # newest `Order Refunded` without an amount
     cancel_ms: int | None = None
 
     def full_refund(self) -> bool:
-        if self.refund_whole:
+        if self.whole_ms is not None:
             return True
         if self.at is None:
             return False

@@ -60,11 +60,10 @@ def _purchased(state: State, anchor: Moment, at_ms: int, policy: Policy) -> list
 def _refunded(state: State, at_ms: int, policy: Policy, *, rescue: bool) -> list[Stop]:
     until_ms = 0
     for order in state.orders.recent:
-        if order.refund_ms is None:
-            continue
-        if order.full_refund():
-            until_ms = max(until_ms, order.refund_ms + policy.stops.refunded)
-        elif rescue:
+        full_ms = order.whole_ms if order.at is None else order.refund_ms if order.full_refund() else None
+        if full_ms is not None:
+            until_ms = max(until_ms, full_ms + policy.stops.refunded)
+        if rescue and order.refund_ms is not None:
             until_ms = max(until_ms, order.refund_ms + policy.stops.partially_refunded)
     return [Stop("refunded", until_ms)] if until_ms > at_ms else []
 

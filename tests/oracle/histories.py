@@ -21,9 +21,9 @@ ORDER_IDS = ("o1", "o2", "o3", "o4", None)
 SIGNALS_MAX = 22
 
 # Filters: what the two sides are known to read differently, kept out until it is settled. False lets it in.
-ONE_LINE_PER_PRODUCT = True  # a `products` list that names one product twice: whose price and category holds
-NO_TIES_AT_AN_END = True  # of several signals at the very instant at which a window ends, the first brings the end
-LINES_HAVE_CATEGORY = True  # an order whose largest line has no category: the cart's category, or none
+ONE_LINE_PER_PRODUCT = False  # a `products` list that names one product twice: whose price and category holds
+NO_TIES_AT_AN_END = False  # of several signals at the very instant at which a window ends, the first brings the end
+LINES_HAVE_CATEGORY = False  # an order whose largest line has no category: the cart's category, or none
 
 KINDS = (
     ("cart",) * 7
