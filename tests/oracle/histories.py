@@ -71,7 +71,7 @@ def item(pick: Pick) -> Item:
         category=pick(("serums", "retinol", "cleansers", "serums", None)),
         price=pick((Decimal(40), Decimal("75.5"), Decimal(121), Decimal(160), Decimal(310), None)),
         quantity=pick((None, None, Decimal(1), Decimal(2))),
-        currency=pick((None, None, None, "USD", "EUR", "XXX")),
+        currency=pick((None, None, None, "USD", "EUR", "CHF")),
     )
 
 
