@@ -6,5 +6,6 @@ What Faust gets wrong and how this mends it: docs/decisions/0004. The public sur
 from agents.reliable.app import EXIT_FAILED, App, create_app
 from agents.reliable.record import Codec, Handler, Output, Record
 from agents.reliable.store import Store
+from agents.reliable.watch import Health, Limits
 
-__all__ = ["EXIT_FAILED", "App", "Codec", "Handler", "Output", "Record", "Store", "create_app"]
+__all__ = ["EXIT_FAILED", "App", "Codec", "Handler", "Health", "Limits", "Output", "Record", "Store", "create_app"]

@@ -12,6 +12,7 @@ anything is committed that was not done; a supervisor starts it again and it goe
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -26,12 +27,10 @@ from faust.types import TP
 from agents.reliable.consumer import Agent, Work, consumer_class
 from agents.reliable.record import Codec, Handler, Output, Plain
 from agents.reliable.recovery import table_manager_class
+from agents.reliable.watch import Health, Limits, Seen, judge, stalled
 
 EXIT_FAILED = 70  # EX_SOFTWARE: restart me
 BLOCK_CACHE_BYTES = WRITE_BUFFER_BYTES = 8 << 20  # per partition; Faust's own 2 GiB would be per partition too
-COMMIT_STALL_SECONDS_MAX = 60.0  # working and not committing for so long is a hang
-RECOVERY_STALL_SECONDS_MAX = 15.0  # a recovery that hears nothing for so long never ends: about one survivor in ten
-STILL_SECONDS_MAX = 120.0  # neither progress nor the end of the log; longer than a rebalance and its waits may take
 WATCH_SECONDS = 2.0
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
@@ -42,10 +41,12 @@ log = structlog.get_logger(__name__)
 class App:
     """See the module. `faust` is the carried application."""
 
-    def __init__(self, work: Work, carried: faust.App) -> None:
+    def __init__(self, work: Work, carried: faust.App, limits: Limits) -> None:
         self.faust = carried
         self._work = work
+        self._limits = limits
         self._moved_at = time.monotonic()
+        self._recovery: Any = None  # Faust makes it once it has started, and on its own loop only
 
     def agent(
         self, topic: str, *, partitions: int, table: str | None = None, codec: Codec | None = None
@@ -134,9 +135,9 @@ class App:
         """The store of an active partition; None where it is not active (any more)."""
         return self._work.stores.get(TP(topic, partition))
 
-    def alive(self) -> bool:
-        """Truthful liveness, from any thread: positions move, or the broker says that there is nothing more to read."""
-        return self._stalled() is None
+    def health(self) -> Health:
+        """Truthful: live while positions advance or nothing is left to read. From any thread, and never waits."""
+        return judge(self._seen(), time.monotonic(), self._limits)
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT, commit what is done, and give the exit code."""
@@ -146,22 +147,30 @@ class App:
             self.faust, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False, debug=False
         )
         self._work.watch = self._watch
+        self._moved_at = time.monotonic()
+        threading.Thread(target=self._guard, name="watchdog", daemon=True).start()
         try:
             worker.execute_from_commandline()
         except SystemExit as done:
             return EXIT_FAILED if done.code else 0
         return 0
 
+    def _guard(self) -> None:
+        """A thread of its own: a handler that never returns holds the loop."""
+        while True:
+            reason = stalled(self._seen(), time.monotonic(), self._limits)
+            if reason is not None:
+                self._work.fail(reason)
+            time.sleep(WATCH_SECONDS)
+
     async def _watch(self) -> None:
         before: dict[TP, int] = {}
+        self._recovery = self.faust.tables.recovery
         while not self.faust.should_stop:
             now = time.monotonic()
             if await self._progressed(before):
                 self._moved_at = now
             before = dict(self._work.positions)
-            reason = self._stalled()
-            if reason is not None:
-                self._work.fail(reason)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _progressed(self, before: dict[TP, int]) -> bool:
@@ -178,22 +187,32 @@ class App:
             return False
         return all(positions[tp] >= (end or 0) for tp, end in ends.items())
 
-    def _heard_at(self) -> float:
-        recovery = self.faust.tables.recovery
-        return float(
-            max([*recovery._active_events_received_at.values(), recovery._recovery_started_at or self._moved_at])
-        )
+    def _state_missing(self) -> bool:
+        """Faust's need_recovery on copies, since another thread may ask."""
+        recovery = self._recovery
+        if recovery is None:
+            return False
+        offsets = dict(recovery.active_offsets)
+        ends = dict(recovery.active_highwaters)
+        return any(end > offset for tp, end in ends.items() if (offset := offsets.get(tp)) is not None)
 
-    def _stalled(self) -> str | None:
-        now = time.monotonic()
-        if self.faust.in_recovery and self.faust.tables.recovery.need_recovery():
-            if now - self._heard_at() > RECOVERY_STALL_SECONDS_MAX:
-                return "the recovery has read no changelog record for too long"
-        elif now - self._moved_at > STILL_SECONDS_MAX:
-            return "nothing was read for too long although there is more, or the group did not settle"
-        elif self._work.stores and now - self._work.committed_at > COMMIT_STALL_SECONDS_MAX:
-            return "nothing was committed for too long although this worker is assigned"
-        return None
+    def _heard_at(self) -> float:
+        recovery = self._recovery
+        if recovery is None:
+            return self._moved_at
+        arrivals = list(recovery._active_events_received_at.values())
+        return float(max([*arrivals, recovery._recovery_started_at or self._moved_at]))
+
+    def _seen(self) -> Seen:
+        return Seen(
+            stopping=self.faust.should_stop,
+            rebalancing=self.faust.rebalancing or not self._work.settled,
+            recovering=self.faust.in_recovery and self._state_missing(),
+            partitions_count=len(self._work.stores),
+            moved_at=self._moved_at,
+            heard_at=self._heard_at(),
+            committed_at=self._work.committed_at,
+        )
 
 
 def create_app(
@@ -207,10 +226,11 @@ def create_app(
     standbys: int,
     session_seconds: float,
     credentials: Any = None,
+    limits: Limits = Limits(),  # noqa: B008  (an immutable value)
 ) -> App:
     """An application whose consumer group is `name`; topics are made beforehand, never by it.
 
-    datadir: of this process alone. credentials: a faust.auth value for TLS and SASL.
+    datadir: of this process alone. credentials: a faust.auth value for TLS and SASL. limits: of the watchdog.
     """
 
     def fail(sentence: str) -> None:
@@ -254,4 +274,4 @@ def create_app(
         web_enabled=False,
         TableManager=table_manager_class(work),
     )
-    return App(work, carried)
+    return App(work, carried, limits)

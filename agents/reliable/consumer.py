@@ -40,6 +40,7 @@ class Work:
         self.gate = asyncio.Lock()  # a snapshot never sees half a chunk
         self.fail = fail
         self.committed_at = time.monotonic()
+        self.settled = False  # the group has shared out its partitions, and this worker may have got none
         self.watch: Callable[[], Awaitable[None]] | None = None  # runs from the start of the application
 
     def assign(self, tps: Iterable[TP], committed: Mapping[TP, int | None], begins: Mapping[TP, int]) -> None:
@@ -67,9 +68,11 @@ class Work:
             offset = committed.get(tp)
             self.positions[tp] = begins[tp] if offset is None else offset
             agent.handler.assigned(store, tp.partition, offset)
+        self.settled = True
 
     def revoke(self) -> None:
         """Everything goes: Faust's protocol is eager, whatever is kept is assigned again."""
+        self.settled = False
         for tp in sorted(self.stores):
             self.agents[tp.topic].handler.revoked(tp.partition)
         self.stores.clear()
