@@ -1,7 +1,7 @@
 """The judge: the thinking, carried by Faust. Signals in; decisions, commands and passed-on signals out.
 
-A partition's log time belongs to a position of its log: with each commit the marks as of that position are kept, so that a
-worker that starts again at a committed offset thinks with the time that was known there, not with a later one.
+A partition's log time belongs to a position of its log: with each commit the control state as of that position is kept, so that
+a worker that starts again at a committed offset thinks with the time that was known there, not with a later one.
 """
 
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
@@ -13,43 +13,46 @@ import structlog
 from agents.reliable import Codec, Output, Record, Store
 from contracts import commands, decisions, signals, topics
 from contracts.policy import Policy
-from streams import person
-from streams.partition import Effects, Marks, Partition
+from streams import control, person
+from streams.control import Control
+from streams.drift import Trouble
+from streams.inputs import Watch
+from streams.partition import Effects, Partition
 from streams.person import Person
 
-MARKS_KEY = b"\x00marks"  # no person's key begins with a control character
-MARKS_KEPT = 4  # a commit that failed is tried again from the one before; more is for safety
-PERSON_TAG, MARKS_TAG = b"P1", b"M1"  # kind and version of a stored record
+CONTROL_KEY = b"\x00control"  # no person's key begins with a control character
+CONTROLS_KEPT = 4  # a commit that failed is tried again from the one before; more is for safety
+PERSON_TAG, CONTROL_TAG = b"P1", b"C1"  # kind and version of a stored record
 log = structlog.get_logger(__name__)
 
 
-class MarksLog(msgspec.Struct, array_like=True):
-    """(next offset, marks as of it), oldest first."""
+class ControlLog(msgspec.Struct, array_like=True):
+    """(next offset, Control as of it in msgpack), oldest first."""
 
-    entries: list[tuple[int, Marks]] = []
+    entries: list[tuple[int, bytes]] = []
 
-    def at(self, offset: int | None) -> Marks:
-        """The marks as of the newest kept position that is not after `offset`; none known where there is none."""
-        known = [marks for position, marks in self.entries if offset is not None and position <= offset]
-        return msgspec.structs.replace(known[-1], sources=dict(known[-1].sources)) if known else Marks()
-
-
-_marks_decoder = msgspec.msgpack.Decoder(MarksLog)
+    def at(self, offset: int | None) -> Control:
+        """As of the newest kept position that is not after `offset`; nothing known where there is none."""
+        known = [entry for position, entry in self.entries if offset is not None and position <= offset]
+        return control.decode(known[-1]) if known else Control()
 
 
-def encode(record: Person | MarksLog) -> bytes:
+_log_decoder = msgspec.msgpack.Decoder(ControlLog)
+
+
+def encode(record: Person | ControlLog) -> bytes:
     if isinstance(record, Person):
         return PERSON_TAG + person.encode(record)
-    return MARKS_TAG + msgspec.msgpack.encode(record)
+    return CONTROL_TAG + msgspec.msgpack.encode(record)
 
 
-def decode(data: bytes) -> Person | MarksLog:
+def decode(data: bytes) -> Person | ControlLog:
     """ValueError where the record's kind or version is unknown, so that an older release never misreads a newer state."""
     tag, body = data[:2], data[2:]
     if tag == PERSON_TAG:
         return person.decode(body)
-    if tag == MARKS_TAG:
-        return _marks_decoder.decode(body)
+    if tag == CONTROL_TAG:
+        return _log_decoder.decode(body)
     raise ValueError("this state was written by a newer release; upgrade this worker")
 
 
@@ -86,7 +89,7 @@ class People(MutableMapping[str, Person]):
         return sum(1 for _ in self.items_now())
 
     def items_now(self) -> Iterator[tuple[str, Person]]:
-        return ((key.decode(), record) for key, record in self._store.items() if key != MARKS_KEY)
+        return ((key.decode(), record) for key, record in self._store.items() if key != CONTROL_KEY)
 
 
 class Judge:
@@ -94,14 +97,15 @@ class Judge:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._watch = Watch(policy)
         self._partitions: dict[int, Partition] = {}
 
     def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
         assert store is not None, "the judge has a table"
         people = People(store)
-        kept = store.get(MARKS_KEY)
-        marks = kept.at(committed) if isinstance(kept, MarksLog) else Marks()
-        thinking = Partition(self.policy, people, marks=marks)
+        kept = store.get(CONTROL_KEY)
+        log_of_control = kept if isinstance(kept, ControlLog) else ControlLog()
+        thinking = Partition(self.policy, people, control=log_of_control.at(committed))
         thinking.restore(people.items_now())
         self._partitions[partition] = thinking
 
@@ -117,19 +121,32 @@ class Judge:
 
     def before_flush(self, store: Store | None, next_offset: int) -> None:
         assert store is not None, "the judge has a table"
-        marks = self._partitions[store.number].marks
-        kept = store.get(MARKS_KEY)
-        entries = kept.entries if isinstance(kept, MarksLog) else []
-        now = msgspec.structs.replace(marks, sources=dict(marks.sources))
-        entries = [entry for entry in entries if entry[0] < next_offset][1 - MARKS_KEPT :]
-        store.put(MARKS_KEY, MarksLog([*entries, (next_offset, now)]))
+        thinking = self._partitions[store.number]
+        kept = store.get(CONTROL_KEY)
+        entries = kept.entries if isinstance(kept, ControlLog) else []
+        now = control.encode(thinking.control)
+        entries = [entry for entry in entries if entry[0] < next_offset][1 - CONTROLS_KEPT :]
+        store.put(CONTROL_KEY, ControlLog([*entries, (next_offset, now)]))
 
     def _one(self, thinking: Partition, record: Record) -> list[Output]:
         try:
             signal = signals.decode(record.value or b"")
         except msgspec.DecodeError:
             return [unreadable(record)]
-        return outputs_of(thinking.take(signal, record.offset))
+        effects = thinking.take(signal, record.offset)
+        for trouble in effects.troubles:
+            self._tell(trouble, record.partition)
+        return outputs_of(effects)
+
+    def _tell(self, trouble: Trouble, partition: int) -> None:
+        """An operator hears of it at once; names of fields and events only, nobody's data."""
+        if trouble.until_ms is not None:
+            log.info("input_sound_again", input=trouble.input, partition=partition)
+            return
+        concerned = [name for name, needs in self._watch.needs.items() if trouble.input in needs]
+        log.warning(
+            "input_in_trouble", input=trouble.input, what=trouble.what, partition=partition, withholding=concerned
+        )
 
 
 def outputs_of(effects: Effects) -> list[Output]:

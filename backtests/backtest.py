@@ -63,6 +63,8 @@ def _judge(history: History, policy: Policy, until_ms: int | None, written: Any,
         for decision in sorted(effects.decisions, key=lambda decision: decision.at):  # one mark may bring many instants
             summary.count(decision)
             written.write(decisions.encode(decision) + b"\n")
+        for trouble in effects.troubles:
+            summary.notice(trouble)
     return {
         "policy": policy.hash,
         "lines": history.lines,

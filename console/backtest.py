@@ -64,6 +64,11 @@ def _print(told: dict[str, Any], out: Path) -> None:
         console.print(table)
     else:
         console.print("No decision: nobody was in a moment.")
+    for trouble in told["troubles"]:
+        span = f"from {trouble['from']} to {trouble['until'] or 'the end'}"
+        console.print(
+            f"Not to be trusted {span}: {trouble['input']} ({trouble['what']})", highlight=False, soft_wrap=True
+        )
     for reason, count in told["rejected"].items():
         console.print(f"{count} lines in quarantine: {reason}", highlight=False)
     console.print(f"Written to {out}", highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ Reason = Literal[
     "in_conversation",
     "excluded",
     "erased",
+    "stale_data",
     "holdout",
     "outside_hours",
     "cap",

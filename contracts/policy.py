@@ -100,6 +100,40 @@ class Pressure(Rule):
     limits: tuple[Limit, ...]
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class MissingShares(Rule):
+    """The share of the newest occurrences that may lack a field; 1 never minds.
+
+    price: of a cart line. currency: one that `rates` lists. order_value, order_id, order_person: of an order; it
+    names nobody where order_person is missing, and counts half where a forward tells who it was. A currency or an order_id
+    that events of that name never carried without fail is not missed. category: of an order's lines. path: of a
+    page visit.
+    """
+
+    price: Share = 0.2
+    currency: Share = 0.2
+    order_value: Share = 0.2
+    order_id: Share = 0.2
+    order_person: Share = 0.6
+    category: Share = 0.5
+    path: Share = 0.5
+
+
+class Drift(Rule):
+    """When what an audience stands on is not to be trusted any more, so that it begins nothing (`stale_data`).
+
+    newest: occurrences of a field that its share is taken of. at_least: fewer say nothing. silent_after: a silence of so
+    many times the usual gap between two events of a kind, counted in signals, is one too many.
+    """
+
+    newest: Annotated[int, Field(ge=20)] = 200
+    at_least: Annotated[int, Field(ge=10)] = 50
+    missing_above: MissingShares = MissingShares()
+    silent_after: Annotated[int, Field(ge=2)] = 10
+
+
 class Audience(Rule):
     """One rule set. `because` is the sentence that an agent reads; `{fact}` names an Intercom attribute."""
 
@@ -144,6 +178,7 @@ class Policy(Rule):
     ltv_tiers: LtvTiers
     caps: tuple[Limit, ...]
     pressure: Pressure
+    drift: Drift = Drift()
     reorder_days: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     guides: tuple[str, ...] = ()
     audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(min_length=1)

@@ -1,9 +1,10 @@
 """The judgement: which episodes of a person end, begin, are held back or let through, and with which reason.
 
 `ends` may be asked at any time; `judge` once for an instant, when everything accepted by then has been applied. Both change
-the state and return Verdicts. Order of judgement: window and conditions, stops, hours, cap, pressure, priority, arm.
+the state and return Verdicts. Order of judgement: window and conditions, stops, drift, hours, cap, pressure, priority, arm.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from contracts.instant import HOUR_MS, MINUTE_MS, to_rfc3339
 from contracts.policy import Audience, Policy, staffed
 from streams import anchors, cart, orders, stops
 from streams.conditions import Answer, Scene, all_of, soonest
+from streams.drift import Trouble, saw
 from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
 
 
@@ -29,6 +31,10 @@ class Verdict(NamedTuple):
     tier: Tier
     clauses: tuple[Clause, ...]
     said: bool = True
+
+
+Stale = Mapping[str, Sequence[Trouble]]
+NOTHING_STALE: Stale = {}
 
 
 class Judged(NamedTuple):
@@ -53,6 +59,13 @@ def active(state: State) -> tuple[str, Standing, Episode] | None:
         if standing.active is not None:
             return name, standing, standing.active
     return None
+
+
+def waits_for_data(state: State) -> bool:
+    """Whether some episode is withheld because its inputs are in trouble."""
+    return any(
+        said == ("withheld", "stale_data") for standing in state.standings.values() for said in standing.said.values()
+    )
 
 
 def ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool = False) -> list[Verdict]:
@@ -109,15 +122,20 @@ def end(
     )
 
 
-def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool) -> Judged:
-    """Ends, then beginnings by priority, at an instant for which everything accepted has been applied."""
+def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool, stale: Stale = NOTHING_STALE) -> Judged:
+    """Ends, then beginnings by priority, at an instant for which everything accepted has been applied.
+
+    stale: the troubles of what an audience stands on, by audience, at this instant.
+    """
     state.judged_ms = max(state.judged_ms, at_ms)
     if state.erased:
         return Judged([], None)
     verdicts = ends(state, at_ms, policy)
     dues: list[int | None] = []
     for name, audience in policy.by_priority:
-        found, due_ms = _consider(state, name, audience, at_ms, policy, delivered_at_once=delivered_at_once)
+        found, due_ms = _consider(
+            state, name, audience, at_ms, policy, delivered_at_once=delivered_at_once, troubles=stale.get(name, ())
+        )
         verdicts += found
         dues.append(due_ms)
     due_ms = soonest(*dues)
@@ -126,7 +144,14 @@ def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool) 
 
 
 def _consider(
-    state: State, name: str, audience: Audience, at_ms: int, policy: Policy, *, delivered_at_once: bool
+    state: State,
+    name: str,
+    audience: Audience,
+    at_ms: int,
+    policy: Policy,
+    *,
+    delivered_at_once: bool,
+    troubles: Sequence[Trouble],
 ) -> tuple[list[Verdict], int | None]:
     standing = state.standings.get(name)
     if standing is not None and standing.active is not None:
@@ -150,7 +175,7 @@ def _consider(
         return [], due_ms
     standing = state.standings.setdefault(name, Standing())
     clauses = (_window_clause(window), *holds.clauses, *leaving.clauses)
-    reason, held_until_ms, more = _held_back(state, name, audience, anchored.moment, at_ms, policy)
+    reason, held_until_ms, more = _held_back(state, name, audience, anchored.moment, at_ms, policy, troubles)
     due_ms = soonest(due_ms, held_until_ms)
     clauses += more
     if reason is not None:
@@ -180,7 +205,13 @@ def _episode(standing: Standing) -> Episode:
 
 
 def _held_back(
-    state: State, name: str, audience: Audience, anchor: Moment, at_ms: int, policy: Policy
+    state: State,
+    name: str,
+    audience: Audience,
+    anchor: Moment,
+    at_ms: int,
+    policy: Policy,
+    troubles: Sequence[Trouble],
 ) -> tuple[Reason | None, int | None, tuple[Clause, ...]]:
     """The first reason that holds the episode back, when time alone may change that, and the steps that were asked."""
     clauses: list[Clause] = []
@@ -192,6 +223,9 @@ def _held_back(
     stop, stop_until_ms = stops.first(state, audience, anchor, at_ms, policy)
     if step("no stop", stop is not None, stop_until_ms):
         return (stop.reason if stop else None), stop_until_ms, tuple(clauses)
+    clauses.append(Clause("inputs sound", not troubles, saw(troubles)))
+    if troubles:
+        return "stale_data", soonest(*(trouble.until_ms for trouble in troubles)), tuple(clauses)
     closed = not staffed(audience, policy.zone, _aware(at_ms))
     open_ms = _next_change(audience, at_ms, policy) if closed else None
     if step("staffed", closed, open_ms):

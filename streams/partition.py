@@ -28,8 +28,12 @@ from contracts.signals import (
     strength,
 )
 from streams import contact, identity, judgement, telling
+from streams.conditions import soonest
+from streams.control import Control
+from streams.drift import Trouble
 from streams.fold import apply, concerns_judgement
-from streams.judgement import Verdict
+from streams.inputs import Watch
+from streams.judgement import NOTHING_STALE, Stale, Verdict
 from streams.person import (
     ID_BYTES,
     IDS_MAX,
@@ -46,32 +50,15 @@ ARM_BITS = 64
 
 
 class Effects(NamedTuple):
-    """decisions and commands in order; signals are to be appended to the log (passed on, handed over)."""
+    """decisions and commands in order; signals are to be appended to the log (passed on, handed over).
+
+    troubles: of the inputs of audiences, begun or (with `until_ms`) ended by this record.
+    """
 
     decisions: list[Decision]
     commands: list[Command]
     signals: list[PersonSignal]
-
-
-class Marks(msgspec.Struct):
-    """How far each source partition was read. Log time begins when all `of` sources have spoken."""
-
-    sources: dict[str, int] = {}
-    of: int = 0
-    outcomes: bool = False
-    time_ms: int | None = None
-
-    def move(self, mark: Marked) -> int | None:
-        """The new log time when this mark moves it on."""
-        self.sources[mark.source] = max(mark.at_ms, self.sources.get(mark.source, mark.at_ms))
-        self.of, self.outcomes = mark.of, mark.outcomes
-        if len(self.sources) < self.of:
-            return None
-        time_ms = min(self.sources.values())
-        if self.time_ms is not None and time_ms <= self.time_ms:
-            return None
-        self.time_ms = time_ms
-        return time_ms
+    troubles: list[Trouble]
 
 
 def arm_by_hash(person: str, policy: Policy) -> Arm:
@@ -89,28 +76,35 @@ class Partition:
         people: MutableMapping[str, Person],
         *,
         arm: Callable[[str], Arm] | None = None,
-        marks: Marks | None = None,
+        control: Control | None = None,
     ) -> None:
         self.policy = policy
-        self.marks = marks or Marks()
+        self.control = control or Control()
+        self._watch = Watch(policy)
         self._people = people
         self._arm = arm or (lambda person: arm_by_hash(person, policy))
         self._due: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
+        self._held: set[str] = set()  # people who wait for an input to be itself again
 
     def restore(self, people: Iterable[tuple[str, Person]]) -> None:
         """Build the index of due times from the records, after a start or a change of ownership."""
         for key, person in people:
             self._schedule(key, person)
+            if person.state is not None and judgement.waits_for_data(person.state):
+                self._held.add(key)
 
     def take(self, signal: Signal, position: int) -> Effects:
         """Apply one record of the log. A position that a person's record has seen changes nothing."""
-        effects = Effects([], [], [])
+        effects = Effects([], [], [], [])
         if isinstance(signal, Marked):
-            time_ms = self.marks.move(signal)
+            time_ms = self.control.marks.move(signal)
             if time_ms is not None:
                 self._advance(time_ms, position, effects)
             return effects
+        effects.troubles.extend(self.control.drift.note(signal, self._watch))
+        if effects.troubles:
+            self._wake(effects.troubles)
         key = signal.person
         person = self._people.get(key)
         if person is None:
@@ -204,6 +198,30 @@ class Partition:
             person.position = position
             self._people[key] = person
             self._schedule(key, person)
+        self.control.drift.forget(time_ms)
+
+    def _wake(self, changed: Iterable[Trouble]) -> None:
+        """Whoever waits for data is judged at the instant at which an input is itself again."""
+        over_ms = [trouble.until_ms for trouble in changed if trouble.until_ms is not None]
+        if not over_ms:
+            return
+        for key in sorted(self._held):
+            person = self._people.get(key)
+            if person is not None and person.state is not None:
+                person.state.due_ms = soonest(person.state.due_ms, *over_ms)
+                self._people[key] = person
+                self._schedule(key, person)
+        self._held.clear()
+
+    def _stale(self, at_ms: int) -> Stale:
+        """The troubles of each audience's inputs at an instant; nearly always none."""
+        if not self.control.drift.troubles:
+            return NOTHING_STALE
+        return {
+            name: troubles
+            for name, needs in self._watch.needs.items()
+            if (troubles := self.control.drift.at(needs, at_ms))
+        }
 
     def _settle(self, key: str, person: Person, until_ms: int, effects: Effects) -> None:
         """Apply what waits and judge every instant up to and including `until_ms`."""
@@ -229,7 +247,9 @@ class Partition:
                     apply(state, cause, self.policy)
             if not concerned:
                 continue
-            judged = judgement.judge(state, at_ms, self.policy, delivered_at_once=not self.marks.outcomes)
+            judged = judgement.judge(
+                state, at_ms, self.policy, delivered_at_once=not self.control.marks.outcomes, stale=self._stale(at_ms)
+            )
             state.due_ms = judged.due_ms
             verdicts += [(verdict, cause) for verdict in judged.verdicts]
             for verdict, signal in self._unannounced(person, verdicts):
@@ -237,6 +257,8 @@ class Partition:
                 shown = shown or (verdict.said and verdict.outcome != "withheld")
                 activated = verdict.outcome == "activated" if verdict.outcome != "withheld" else activated
             self._close_announced(person, state, at_ms)
+        if self.control.drift.troubles and judgement.waits_for_data(state):
+            self._held.add(key)
         self._tell(key, person, state, effects, changed=shown, activates=activated)
         if activated and person.pending:
             self._foresee(key, person, None, effects)

@@ -39,7 +39,9 @@ def test_a_restart_at_any_point_changes_nothing(history: list[PersonSignal]) -> 
     broken = Run()
     for signal in history:
         broken.read([signal])
-        broken.partition = Partition(POLICY, broken.people, arm=lambda key: "assisted", marks=broken.partition.marks)
+        broken.partition = Partition(
+            POLICY, broken.people, arm=lambda key: "assisted", control=broken.partition.control
+        )
         broken.partition.restore(broken.people.items())
     broken.play([], until="1100d")
     assert told(whole.decisions) == told(broken.decisions)

@@ -1,0 +1,38 @@
+"""Control: what a partition knows beside its people. A function of the log's prefix, as the people are."""
+
+import msgspec
+
+from contracts.signals import Marked
+from streams.drift import Drift
+
+
+class Marks(msgspec.Struct):
+    """How far each source partition was read. Log time begins when all `of` sources have spoken."""
+
+    sources: dict[str, int] = {}
+    of: int = 0
+    outcomes: bool = False
+    time_ms: int | None = None
+
+    def move(self, mark: Marked) -> int | None:
+        """The new log time when this mark moves it on."""
+        self.sources[mark.source] = max(mark.at_ms, self.sources.get(mark.source, mark.at_ms))
+        self.of, self.outcomes = mark.of, mark.outcomes
+        if len(self.sources) < self.of:
+            return None
+        time_ms = min(self.sources.values())
+        if self.time_ms is not None and time_ms <= self.time_ms:
+            return None
+        self.time_ms = time_ms
+        return time_ms
+
+
+class Control(msgspec.Struct, array_like=True):
+    """How far the sources were read, and how healthy the inputs are. A new field goes to the end, with a default."""
+
+    marks: Marks = msgspec.field(default_factory=Marks)
+    drift: Drift = msgspec.field(default_factory=Drift)
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Control).decode
