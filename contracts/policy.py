@@ -106,10 +106,9 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class MissingShares(Rule):
     """The share of the newest occurrences that may lack a field; 1 never minds.
 
-    price: of a cart line. currency: one that `rates` lists. order_value, order_id, order_person: of an order; it
-    names nobody where order_person is missing, and counts half where a forward tells who it was. A currency or an order_id
-    that events of that name never carried without fail is not missed. category: of an order's lines. path: of a
-    page visit.
+    price: of a cart line. currency: one that `rates` lists. order_value, order_id, order_person: of an order; it names nobody
+    where order_person is missing, and counts half where a forward tells who it was. category: of an order's lines. path:
+    of a page visit. A currency, order_id or category is missed only where events of that name once carried it.
     """
 
     price: Share = 0.2

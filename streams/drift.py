@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.policy import Drift as Limits
 from contracts.signals import Claimed, Delivered, Messaged, Moved, PersonSignal, Scalar, Tracked
-from streams.inputs import CLICKS, Watch
+from streams.inputs import CLICKS, Health, Watch
 
 RECENT_MAX = 16  # newest gaps between two events whose mean is held against the usual one
 SLOWER_TIMES = 5  # so many times the usual gap, on the average of the recent ones, is trouble too
@@ -93,7 +93,8 @@ class Drift(msgspec.Struct, array_like=True):
     opens: int = 0  # e-mails opened: what clicks are counted against
     shares: dict[str, Share] = {}
     gaps: dict[str, Gaps] = {}
-    given: dict[str, int] = {}  # "input event": how often it was given without fail; UNRELIABLE where it was not
+    given: dict[str, tuple[int, int]] = {}  # "input event": how often it was given and left out, until it is relied on
+    relied: list[str] = []  # "input event" that carried the field once, so that leaving it out is missed
     names: dict[str, tuple[int, int]] = {}  # unknown event name: shop signals at its first occurrence, occurrences
     crowded: bool = False
     alarm: int = 0  # number of the shop signal at which some silence is too long
@@ -118,9 +119,9 @@ class Drift(msgspec.Struct, array_like=True):
             self._name(signal.event, watch)
         for name, health in watch.shares(signal):
             if name in watch.watched:
-                missing = health == "bad" or (health == "absent" and self._relied_on(name, signal, limits))
-                if health == "good":
-                    self._give(name, signal)
+                missing = health == "bad"
+                if name in MAY_BE_LEFT_OUT:
+                    missing = self._missed(name, health, signal, limits) or missing
                 changed += self._share(name, missing, limits)
         for name in watch.heard(signal):
             if name in watch.watched:
@@ -152,21 +153,18 @@ class Drift(msgspec.Struct, array_like=True):
                 trouble for trouble in self.troubles if trouble.until_ms is None or trouble.until_ms + KEPT_MS > log_ms
             ]
 
-    def _give(self, name: str, signal: PersonSignal) -> None:
-        """Remember that events of this name carry the field."""
-        if name in MAY_BE_LEFT_OUT and isinstance(signal, Tracked):
-            key = f"{name} {signal.event}"
-            count = self.given.get(key, 0)
-            if count != UNRELIABLE:
-                self.given[key] = min(count + 1, GIVEN_MAX)
-
-    def _relied_on(self, name: str, signal: PersonSignal, limits: Limits) -> bool:
-        """Whether leaving the field out is trouble: events of this name always carried it. Others may mean it."""
+    def _missed(self, name: str, health: Health, signal: PersonSignal, limits: Limits) -> bool:
+        """Whether a field that has a meaning when left out is missed: only where events of this name once carried it."""
         assert isinstance(signal, Tracked), "only track events have such fields"
         key = f"{name} {signal.event}"
-        if self.given.get(key, 0) >= limits.at_least:
-            return True
-        self.given[key] = UNRELIABLE
+        if key in self.relied:
+            return health == "absent"
+        given, absent = self.given.pop(key, (0, 0))
+        given, absent = given + (health == "good"), absent + (health == "absent")
+        if given + absent < limits.at_least:
+            self.given[key] = (given, absent)
+        elif absent <= getattr(limits.missing_above, name) * (given + absent):
+            self.relied.append(key)
         return False
 
     def _share(self, name: str, missing: bool, limits: Limits) -> list[Trouble]:
@@ -208,7 +206,8 @@ class Drift(msgspec.Struct, array_like=True):
             if gaps.count < watch.policy.drift.at_least or name not in watch.watched or self._current(name) is not None:
                 continue
             strangers = self._strangers(gaps)
-            limit = gaps.usual() * watch.policy.drift.silent_after * (NEW_NAME_SHARE if strangers else 1)
+            usual = gaps.usual() * watch.policy.drift.silent_after * (NEW_NAME_SHARE if strangers else 1)
+            limit = max(usual, watch.policy.drift.at_least)
             silence = self._number(name) - gaps.at
             if silence > limit:
                 new = f", while `{strangers[0]}` is new" if strangers else ""

@@ -69,7 +69,7 @@ class Watch:
             yield "order_id", "absent" if call.order_id is None else "good"
             yield "order_value", _good(call.amount is not None or (bool(call.items) and _priced(call.items or ())))
             if call.items:
-                yield "category", _good(any(item.category is not None for item in call.items))
+                yield "category", "good" if any(item.category is not None for item in call.items) else "absent"
         elif call.event in self._corrections:
             yield "order_id", "absent" if call.order_id is None else "good"
         elif call.event == "Product Added":
