@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.fields import manifest
+from contracts.fields import SENTENCE_FACTS, manifest
 from contracts.instant import duration_ms
 from contracts.policy import Policy, parse
 from contracts.signals import Identified, Scalar
@@ -96,6 +96,16 @@ def test_intercom_gets_a_field_of_its_own_and_the_event_that_the_policy_names() 
     assert (facts["cio_segment_quiz_hesitator"], facts["cio_moment"]) == (True, "quiz_hesitator")
     assert facts["cio_moment_reason"] == "Has finished the quiz and has not tried what it named."
     assert any("quiz_not_followed" in repr(command) for command in run.commands)
+
+
+def test_a_sentence_may_name_exactly_the_facts_that_are_filled_in() -> None:
+    """What `parse` takes as facts is what the thinking fills in: neither a dash for a known one nor an unknown left out."""
+    policy = with_quiz('"Has finished the quiz', '"' + " ".join(f"{{{fact}}}" for fact in SENTENCE_FACTS) + " quiz")
+    run = Run(policy).play([QUIZZED, READER], until="2h")
+    facts = run.partition.facts(ME, START_MS + duration_ms("2h"))
+    told = {name for name in facts if not name.startswith("cio_segment_") and not name.startswith("cio_moment")}
+    assert told | {"currency"} == set(SENTENCE_FACTS)
+    assert str(facts["cio_moment_reason"]).startswith("standard True 0.00 - - False 0 low USD quiz")
 
 
 @pytest.mark.parametrize(
