@@ -19,7 +19,7 @@ BROKEN = [
     Broken(
         "a misspelt key", "currency: USD", "curency: USD", "curency", "`curency` is unknown; did you mean `currency`?"
     ),
-    Broken("a missing key", "settle: 5s", "# settle: 5s", "# The shipped", "`settle` is missing; add it"),
+    Broken("a missing key", "settle: 5s", "# settle: 5s", "# yaml-language-server", "`settle` is missing; add it"),
     Broken(
         "a small currency",
         "currency: USD",
