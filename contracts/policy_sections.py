@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.conditions import REMEMBERED_MAX, Money, Names, Rule, Span, Text
+from contracts.policy_errors import misplaced
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, strict=True)]
@@ -109,3 +110,9 @@ class Drift(Rule):
         default=10,
         description="A silence of so many times the usual gap between two events of a kind, counted in signals, is trouble.",
     )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Drift":
+        if self.at_least > self.newest // 2:
+            raise misplaced(("at_least",), "`at_least` must be at most half of `newest`, or it would often say nothing")
+        return self

@@ -276,4 +276,19 @@ BROKEN = [
         "time_zone",
         "there is no time zone Europe; write one such as",
     ),
+    Broken(
+        "a drift of nothing",
+        "missing_above: {price: 0.2",
+        "missing_above: {price: 0",
+        "{price: 0,",
+        "write a number above 0",
+    ),
+    Broken(
+        "a drift misspelt",
+        "missing_above: {price: 0.2",
+        "missing_above: {prize: 0.2",
+        "{prize",
+        "did you mean `price`?",
+    ),
+    Broken("a drift that never speaks", "at_least: 50 ", "at_least: 500 ", "at_least: 500", "at most half of `newest`"),
 ]
