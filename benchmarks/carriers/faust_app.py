@@ -1,6 +1,5 @@
 """The job as a Faust tutorial would write it: json, one table get and put per event, an output per ten events."""
 
-import sys
 from typing import Any
 
 import faust
@@ -35,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,5 @@
 """The job on quix-streams, with its RocksDB state and changelog, as its documentation shows it."""
 
-import sys
 from typing import Any
 
 from quixstreams import Application
@@ -29,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
