@@ -60,7 +60,7 @@ def _largest(lines: list[Line], policy: Policy) -> str | None:
 
 
 def add(cart: Cart, item: Item, currency: str | None, at: Moment, policy: Policy) -> None:
-    _forget(cart, at, policy)
+    forget(cart, at, policy)
     cart.touched = max(cart.touched or at, at)
     if cart.reset is not None and at < cart.reset:
         return
@@ -84,7 +84,7 @@ def add(cart: Cart, item: Item, currency: str | None, at: Moment, policy: Policy
 
 def remove(cart: Cart, item: Item, at: Moment, policy: Policy) -> None:
     """Subtract; the whole line where no quantity is readable. A removal that finds no line is lost."""
-    _forget(cart, at, policy)
+    forget(cart, at, policy)
     line = cart.lines.get(_key(item))
     if line is None or (cart.reset is not None and at < cart.reset):
         return
@@ -100,7 +100,7 @@ def replace(
     cart: Cart, items: tuple[Item, ...] | None, amount: Decimal | None, currency: str | None, at: Moment, policy: Policy
 ) -> None:
     """A snapshot with lines replaces all lines touched before it; one with only a total states the value."""
-    _forget(cart, at, policy)
+    forget(cart, at, policy)
     cart.touched = max(cart.touched or at, at)
     if (cart.reset is not None and at < cart.reset) or (items is None and amount is None):
         return
@@ -129,7 +129,7 @@ def replace(
 
 def order(cart: Cart, at: Moment, policy: Policy) -> str | None:
     """An order takes the lines last touched before it; says the category of the largest of them."""
-    _forget(cart, at, policy)
+    forget(cart, at, policy)
     category = _largest([line for line in cart.lines.values() if line.touched < at], policy)
     if cart.reset is None or at > cart.reset:
         cart.reset = at
@@ -137,15 +137,16 @@ def order(cart: Cart, at: Moment, policy: Policy) -> str | None:
     return category
 
 
+def forget(cart: Cart, at: Moment, policy: Policy) -> None:
+    """A touch at `at` finds a cart empty that was untouched for too long."""
+    if cart.touched is not None and at[0] >= cart.touched[0] + policy.cart_forgotten_after:
+        _drop_before(cart, at)
+
+
 def _drop_before(cart: Cart, at: Moment) -> None:
     cart.lines = {key: line for key, line in cart.lines.items() if line.touched >= at}
     if cart.stated_at is not None and cart.stated_at < at:
         cart.stated = cart.stated_currency = cart.stated_at = None
-
-
-def _forget(cart: Cart, at: Moment, policy: Policy) -> None:
-    if cart.touched is not None and at[0] >= cart.touched[0] + policy.cart_forgotten_after:
-        _drop_before(cart, at)
 
 
 def _changed(cart: Cart, at: Moment) -> None:

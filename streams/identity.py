@@ -2,13 +2,13 @@
 
 import msgspec
 
-from contracts.decisions import Clause
+from contracts.decisions import Clause, Reason
 from contracts.policy import Policy
 from contracts.signals import Claimed, Moved, PersonSignal, strength
-from streams import contact, judgement
+from streams import judgement
 from streams.fold import apply
 from streams.judgement import Verdict
-from streams.person import Episode, Standing, State, copy_state, decode_state, encode_state
+from streams.person import Episode, Moment, Standing, State, copy_state, decode_state, encode_state
 
 CAME_ALONG = Clause("moment came along with a weaker key", True)
 Wish = tuple[str, Episode] | None  # an active episode that was handed over and wants to go on
@@ -25,12 +25,18 @@ def shared(key: str) -> bool:
     return strength(key) <= 0
 
 
+def email_of(key: str, since_ms: int) -> tuple[Moment, str] | None:
+    """The address that an `email:` key names its person by, as if told just before its first signal; None otherwise."""
+    kind, _, address = key.partition(":")
+    return ((since_ms, 0), address) if kind == "email" else None
+
+
 def handed_over(key: str, state: State, ids: bytes, claim: Claimed, at_ms: int) -> Moved:
     """The signal that carries the whole state, and the ring of message ids, to the owner."""
     state.ids = ids
     return Moved(
         person=claim.owner,
-        id=f"moved:{key}",
+        id=f"moved:{key}:{claim.id}",
         occurred_ms=claim.occurred_ms,
         accepted_ms=at_ms,
         source=key,
@@ -61,24 +67,27 @@ def fold(state: State, signal: PersonSignal, policy: Policy) -> Wish:
     return (current[0], current[2]) if current is not None else None
 
 
-def go_on(state: State, wish: Wish, at_ms: int, policy: Policy) -> list[Verdict]:
-    """Let a handed-over episode go on: same anchor, not counted by the cap, unless the merged facts end it.
+def go_on(state: State, source: str, wish: Wish, at_ms: int, policy: Policy, *, own: bool) -> list[Verdict]:
+    """End under its old key `source` the episode that came along, and let it go on: same anchor, not counted by the cap.
 
-    Of two active ones the lower is withdrawn with `priority`; at equal priority the one that was here stays.
+    What the merged facts end, ends with that reason; of two active ones the lower ends with `priority`, at equal priority
+    the one that came. own: of two ids that claim each other one got its own state back, and nothing is said of it.
     """
-    if wish is None or wish[0] not in policy.audiences:
+    if wish is None:
         return []
     name, episode = wish
     ours = judgement.active(state)
-    if ours is not None and policy.audiences[ours[0]].priority >= policy.audiences[name].priority:
-        return []
     trial = copy_state(state)
     if ours is not None:
         trial.standings[ours[0]].active = None
     trial.standings.setdefault(name, Standing()).active = episode
-    if judgement.ends(trial, at_ms, policy):
-        return []
-    verdicts = []
+    over = judgement.ends(trial, at_ms, policy)
+    if over:
+        return [_ended(state, source, wish, over[0].reason, over[0].clauses, at_ms, policy)]
+    if ours is not None and policy.audiences[ours[0]].priority >= policy.audiences[name].priority:
+        return [_ended(state, source, wish, "priority", (judgement.taken_over_by(ours[0]),), at_ms, policy)]
+    moved = _ended(copy_state(state), source, wish, "moved", (Clause("key is claimed", True),), at_ms, policy)
+    verdicts = [moved._replace(said=moved.said and not own)]
     if ours is not None:
         higher = (judgement.taken_over_by(name),)
         verdicts.append(judgement.end(state, ours[0], ours[1], "priority", at_ms, policy, clauses=higher))
@@ -86,11 +95,27 @@ def go_on(state: State, wish: Wish, at_ms: int, policy: Policy) -> list[Verdict]
     standing.active = episode
     if episode.arm == "assisted":
         standing.said[episode.anchor[0]] = ("activated", "qualified")
-        expires_ms = contact.expiry(state, name, episode, policy)
-        tier = judgement.tier(state, at_ms, policy)
         verdicts.append(
-            Verdict(
-                name, episode.anchor[0], "activated", "qualified", at_ms, expires_ms, episode.arm, tier, (CAME_ALONG,)
-            )
+            moved._replace(outcome="activated", reason="qualified", clauses=(CAME_ALONG,), under=None, said=not own)
         )
     return verdicts
+
+
+def _ended(
+    state: State,
+    source: str,
+    wish: tuple[str, Episode],
+    reason: Reason,
+    clauses: tuple[Clause, ...],
+    at_ms: int,
+    policy: Policy,
+) -> Verdict:
+    """The end of an episode that came along, also where the person is in a moment of the same audience."""
+    if state.erased:
+        state = copy_state(state)  # of an erased person nothing is kept
+    name, episode = wish
+    standing = state.standings.setdefault(name, Standing())
+    ours, standing.active = standing.active, episode
+    verdict = judgement.end(state, name, standing, reason, at_ms, policy, clauses=clauses)
+    standing.active = ours
+    return verdict._replace(under=source)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from contracts.conditions import Condition
 from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
 from contracts.instant import HOUR_MS, MINUTE_MS, to_rfc3339
-from contracts.policy import Audience, Policy
-from contracts.staffed_hours import staffed
+from contracts.policy import Audience, Policy, staffed
 from streams import anchors, cart, orders, stops
 from streams.conditions import Answer, Scene, all_of, soonest
 from streams.drift import Trouble, saw
@@ -20,7 +19,10 @@ from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Epi
 
 
 class Verdict(NamedTuple):
-    """A change of an episode; `said` is False for what a held-out person's virtual episode does in silence."""
+    """A change of an episode; `said` is False for what a held-out person's virtual episode does in silence.
+
+    under: the weaker key that the episode began under and ends under, where that is not the person's own.
+    """
 
     audience: str
     anchor_ms: int
@@ -32,6 +34,7 @@ class Verdict(NamedTuple):
     tier: Tier
     clauses: tuple[Clause, ...]
     said: bool = True
+    under: str | None = None
 
 
 Stale = Mapping[str, Sequence[Trouble]]
@@ -227,20 +230,20 @@ def _held_back(
     clauses.append(Clause("inputs sound", not troubles, saw(troubles)))
     if troubles:
         return "stale_data", soonest(*(trouble.until_ms for trouble in troubles)), tuple(clauses)
-    closed = not staffed(audience.hours, policy.zone, _aware(at_ms))
-    open_ms = _next_change(audience, at_ms, policy) if closed else None
-    if step("staffed", closed, open_ms):
-        return "outside_hours", open_ms, tuple(clauses)
+    closed = not staffed(audience, policy.zone, _aware(at_ms))
+    change_ms = _next_change(audience, at_ms, policy)
+    if step("staffed", closed, change_ms):
+        return "outside_hours", change_ms, tuple(clauses)
     cap_ms = _capped_until(state, name, audience, at_ms, policy)
     if step("below the cap", cap_ms is not None, cap_ms):
-        return "cap", cap_ms, tuple(clauses)
+        return "cap", soonest(cap_ms, change_ms), tuple(clauses)
     pressed_ms = _pressed_until(state, audience, at_ms, policy)
     if step("no channel pressure", pressed_ms is not None, pressed_ms):
-        return "pressure", pressed_ms, tuple(clauses)
+        return "pressure", soonest(pressed_ms, change_ms), tuple(clauses)
     current = active(state)
     higher = current is not None and policy.audiences[current[0]].priority > audience.priority
     if step("no higher moment", higher, None):
-        return "priority", None, tuple(clauses)
+        return "priority", change_ms, tuple(clauses)
     return None, None, tuple(clauses)
 
 
@@ -384,11 +387,14 @@ def _aware(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms // 1000, UTC)
 
 
-def _next_change(audience: Audience, at_ms: int, policy: Policy) -> int:
-    """The next full minute at which staffing may have changed; at most an hour on, so that a clock change is seen."""
+def _next_change(audience: Audience, at_ms: int, policy: Policy) -> int | None:
+    """The next full minute at which somebody comes or the last one goes; at most an hour on, so that a clock change is
+    seen. None where somebody is always there."""
+    if audience.hours == "always":
+        return None
     at = _aware(at_ms)
-    minute_ms = at_ms - at_ms % MINUTE_MS
+    now, minute_ms = staffed(audience, policy.zone, at), at_ms - at_ms % MINUTE_MS
     for minutes in range(1, 60):
-        if staffed(audience.hours, policy.zone, at + timedelta(minutes=minutes)):
+        if staffed(audience, policy.zone, at + timedelta(minutes=minutes)) != now:
             return minute_ms + minutes * MINUTE_MS
     return minute_ms + HOUR_MS

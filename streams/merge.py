@@ -6,6 +6,7 @@ Sequence numbers of two records do not compare, so equal instants keep the order
 
 from contracts.conditions import REMEMBERED_MAX
 from contracts.policy import Policy
+from streams.cart import forget
 from streams.orders import counted, find
 from streams.person import (
     ACTIVATIONS_MAX,
@@ -32,6 +33,9 @@ def absorb(state: State, weaker: State, policy: Policy) -> None:
         state.in_lift = state.in_lift and weaker.in_lift and state.arm == weaker.arm
     state.seq = max(state.seq, weaker.seq) + 1
     state.assisted = state.assisted or weaker.assisted
+    for older, newer in ((state.cart, weaker.cart), (weaker.cart, state.cart)):
+        if newer.touched is not None:
+            forget(older, newer.touched, policy)
     _carts(state, weaker.cart)
     _orders(state.orders, weaker.orders, state.cart)
     _behaviour(state, weaker)
@@ -92,10 +96,14 @@ def _orders(ours: Orders, theirs: Orders, cart: Cart) -> None:
 
 
 def _same_order(known: Order, order: Order) -> None:
-    known.at = known.at or order.at
-    known.value = order.value if known.value is None else known.value
-    if order.lined and not known.lined:
-        known.lined, known.category, known.categories = True, order.category, order.categories
+    """Told to both keys: the one that occurred first counts; a value or lines that it lacks come from the other."""
+    first = order if known.at is None or (order.at is not None and order.at < known.at) else known
+    other = known if first is order else order
+    at, value = first.at, first.value if first.value is not None else other.value
+    lines = first if first.lined or not other.lined else other
+    category = lines.category or first.category or other.category
+    known.at, known.value = at, value
+    known.lined, known.category, known.categories = lines.lined, category, lines.categories
     known.refunded += order.refunded
     known.refund_ms = max(known.refund_ms or 0, order.refund_ms or 0) or None
     known.refund_named = known.refund_named or order.refund_named

@@ -140,7 +140,7 @@ class Partition:
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
-            person.state = State(signal.accepted_ms, self._arm(key))
+            person.state = State(signal.accepted_ms, self._arm(key), email=identity.email_of(key, signal.occurred_ms))
         if anonymous(key) or strength(key) < 0:
             apply(person.state, signal, self.policy)
             return
@@ -169,20 +169,15 @@ class Partition:
             at_ms = max(waiting.accepted_ms, state.judged_ms)
             if expires_ms is not None and at_ms >= expires_ms:
                 return  # time ended it earlier; the mark will say so
-            identity.fold(trial, waiting, self.policy)
-            if arrived not in (None, waiting) or not concerns_judgement(waiting, self.policy):
-                continue
             trial.judged_ms = at_ms
-            found = (
-                [_erased(state, at_ms, self.policy)]
-                if trial.erased
-                else judgement.ends(trial, at_ms, self.policy, by_signal=True)
-            )
+            verdicts = self._applied(key, trial, waiting, at_ms, tried=arrived not in (None, waiting))
+            found = [v for v in verdicts if (v.audience, v.outcome, v.under) == (name, "withdrawn", None)]
+            found = [v for v in found if v.reason != "priority"]  # a take-over is a beginning, and waits for the mark
             for verdict in found:
                 person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
                 self._decide(key, verdict, waiting, effects)
                 self._tell(key, person, trial, effects, changed=verdict.said, activates=False)
-            if found or arrived is not None:
+            if found or arrived == waiting:
                 return
 
     def _advance(self, time_ms: int, position: int, effects: Effects) -> None:
@@ -242,7 +237,7 @@ class Partition:
                 cause = person.pending.pop(0)
                 if concerns_judgement(cause, self.policy):
                     concerned = True
-                    verdicts += [(verdict, cause) for verdict in self._applied(state, cause, at_ms)]
+                    verdicts += [(verdict, cause) for verdict in self._applied(key, state, cause, at_ms)]
                 else:
                     apply(state, cause, self.policy)
             if not concerned:
@@ -254,8 +249,9 @@ class Partition:
             verdicts += [(verdict, cause) for verdict in judged.verdicts]
             for verdict, signal in self._unannounced(person, verdicts):
                 self._decide(key, verdict, signal, effects)
-                shown = shown or (verdict.said and verdict.outcome != "withheld")
-                activated = verdict.outcome == "activated" if verdict.outcome != "withheld" else activated
+                if verdict.outcome != "withheld" and verdict.under is None:
+                    activated = verdict.outcome == "activated"
+                    shown = shown or verdict.said or activated
             self._close_announced(person, state, at_ms)
         if self.control.drift.troubles and judgement.waits_for_data(state):
             self._held.add(key)
@@ -263,18 +259,21 @@ class Partition:
         if activated and person.pending:
             self._foresee(key, person, None, effects)
 
-    def _applied(self, state: State, signal: PersonSignal, at_ms: int) -> list[Verdict]:
-        """Apply one signal and end at once what it ends."""
+    def _applied(
+        self, key: str, state: State, signal: PersonSignal, at_ms: int, *, tried: bool = False
+    ) -> list[Verdict]:
+        """Apply one signal and end at once what it ends. tried: it is known to end nothing."""
         if isinstance(signal, Erased) and not state.erased and judgement.active(state) is not None:
             verdict = _erased(state, at_ms, self.policy)
             apply(state, signal, self.policy)
             return [verdict]
         wish = identity.fold(state, signal, self.policy)
-        if state.erased:
-            return []
-        return judgement.ends(state, at_ms, self.policy, by_signal=True) + identity.go_on(
-            state, wish, at_ms, self.policy
-        )
+        verdicts: list[Verdict] = []
+        if not (tried or state.erased) and concerns_judgement(signal, self.policy):
+            verdicts = judgement.ends(state, at_ms, self.policy, by_signal=True)
+        if isinstance(signal, Moved):
+            verdicts += identity.go_on(state, signal.source, wish, at_ms, self.policy, own=signal.source == key)
+        return verdicts
 
     def _unannounced(
         self, person: Person, verdicts: list[tuple[Verdict, PersonSignal | None]]
@@ -282,7 +281,8 @@ class Partition:
         fresh = []
         for verdict, signal in verdicts:
             announced = person.announced.get(verdict.audience)
-            if announced is not None and verdict.outcome == "withdrawn" and verdict.anchor_ms == announced.anchor_ms:
+            written = announced is not None and verdict.anchor_ms == announced.anchor_ms and verdict.under is None
+            if written and verdict.outcome == "withdrawn":
                 del person.announced[verdict.audience]
             else:
                 fresh.append((verdict, signal))
@@ -298,38 +298,44 @@ class Partition:
 
     def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
         """The first claimer gets the state; a shared browser's later signals go to the newest who identified there."""
-        if not identity.may_claim(key, claim.owner):
+        if not identity.may_claim(key, claim.owner) or _counted(person, claim.id):
             return
         if person.forward is not None:
-            person.forward = claim.owner if identity.shared(key) else person.forward
+            if identity.shared(key) and claim.occurred_ms >= person.claimed_ms:
+                person.forward, person.claimed_ms = claim.owner, claim.occurred_ms
             return
-        state = person.state
-        if state is not None and not state.erased:
-            if strength(key) > 0:  # what was due before the claim was this key's own, and is judged here
-                self._settle(key, person, claim.accepted_ms - 1, effects)
-            for waiting in _in_order(person.pending):
-                identity.fold(state, waiting, self.policy)
-            at_ms = max(claim.accepted_ms, state.judged_ms)
-            effects.signals.append(identity.handed_over(key, state, person.ids, claim, at_ms))
-            current = judgement.active(state)
-            if current is not None:
-                verdict = judgement.end(
-                    state,
-                    current[0],
-                    current[1],
-                    "moved",
-                    at_ms,
-                    self.policy,
-                    clauses=(Clause("key is claimed", True),),
-                )
-                if current[0] not in person.announced:
-                    self._decide(key, verdict, claim, effects)
-                self._tell(key, person, state, effects, changed=verdict.said, activates=False)
-        person.forward, person.state, person.pending, person.announced, person.ids = claim.owner, None, [], {}, b""
+        if person.state is not None:
+            self._hand_over(key, person, person.state, claim, effects)
+        person.forward, person.claimed_ms = claim.owner, claim.occurred_ms
+        person.state, person.pending, person.announced, person.ids = None, [], {}, person.ids[-ID_BYTES:]
+
+    def _hand_over(self, key: str, person: Person, state: State, claim: Claimed, effects: Effects) -> None:
+        """What was due before the claim was this key's own and is judged here. An episode that is active comes along; its
+        end under this key is said where the facts are merged. The contact shows nothing of it from now on."""
+        if strength(key) > 0:
+            self._settle(key, person, claim.accepted_ms - 1, effects)
+        at_ms = max(claim.accepted_ms, state.judged_ms)
+        waiting = _in_order(person.pending)
+        verdicts: list[tuple[Verdict, PersonSignal | None]] = []
+        for signal in waiting:
+            verdicts += [(verdict, signal) for verdict in self._applied(key, state, signal, at_ms)]
+        for verdict, cause in self._unannounced(person, verdicts):
+            self._decide(key, verdict, cause, effects)
+        self._close_announced(person, state, at_ms)
+        if state.erased:
+            return
+        effects.signals.append(identity.handed_over(key, state, person.ids, claim, at_ms))
+        current = judgement.active(state)
+        if current is not None:
+            verdict = judgement.end(state, current[0], current[1], "moved", at_ms, self.policy, clauses=())
+            self._tell(key, person, state, effects, changed=verdict.said, activates=False)
 
     def _reclaims(self, key: str, person: Person, signal: PersonSignal) -> bool:
-        """Two ids that claim each other form no loop: the smaller of the keys on the way takes the person back."""
-        if person.forward not in signal.via or key != min((*signal.via, key)):
+        """Two ids that claim each other form no loop: the smallest of the keys on it takes the person back."""
+        if person.forward not in signal.via:
+            return False
+        loop = signal.via[signal.via.index(person.forward) :]
+        if key != min((*loop, key)):
             return False
         person.forward = None
         return True
@@ -340,7 +346,7 @@ class Partition:
 
     def _decide(self, key: str, verdict: Verdict, cause: PersonSignal | None, effects: Effects) -> None:
         if verdict.said:
-            effects.decisions.append(telling.decision(key, verdict, cause, self.policy))
+            effects.decisions.append(telling.decision(verdict.under or key, verdict, cause, self.policy))
 
     def _tell(
         self, key: str, person: Person, state: State, effects: Effects, *, changed: bool, activates: bool

@@ -180,6 +180,7 @@ class Person(msgspec.Struct, array_like=True):
     """The record of one key: a forward to a stronger key, or a state and the signals that the marks have not reached.
 
     position: last log position applied. ids: ring of hashed message ids. told: hash of what Intercom was last told.
+    claimed_ms: when the claim occurred that the forward follows.
     """
 
     position: int = -1
@@ -191,6 +192,7 @@ class Person(msgspec.Struct, array_like=True):
     revision: int = 0
     told: bytes = b""
     policy: str = ""
+    claimed_ms: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,6 +1,8 @@
 """What is known of one person, computed anew from the list of all signals that count so far.
 
-Nothing is carried from one call to the next: `learn(applied, policy)` starts from nothing each time.
+Nothing is carried from one call to the next: `learn(applied, policy)` starts from nothing each time. A record that was
+handed over stands in the list as a list of its own, at the place of the claim. All that happened is united as if it had
+been told of one person; only the cart, the cart that an order emptied, and an order told to both keys know whose they were.
 """
 
 import itertools
@@ -8,13 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple, TypeGuard
 
 from contracts.instant import DAY_MS
 from contracts.policy import Policy
 from contracts.signals import Consented, Conversed, Erased, Identified, Item, Messaged, Paged, PersonSignal, Tracked
 
 When = tuple[int, int]  # occurred_ms, position in the log: "ties by log order"
-Applied = Sequence[tuple[When, PersonSignal]]
+Told = tuple[When, PersonSignal]
+
+
+class Handed(NamedTuple):
+    """All that a weaker key had been told when it was claimed."""
+
+    applied: Sequence["Told | Handed"]
+
+
+Applied = Sequence[Told | Handed]
 
 REPLACING = ("Cart Viewed", "Checkout Started", "Checkout Updated")
 OCCASION_MS = DAY_MS
@@ -60,17 +72,36 @@ class Cart:
 
 @dataclass
 class Order:
+    """amount: None while no message told one. items: None while no message had any."""
+
     when: When
     order_id: str | None
-    value: Decimal
-    items: tuple[Item, ...]
-    category: str | None
+    amount: Decimal | None = None
+    items: tuple[Item, ...] | None = None
+    line: str | None = None  # category of the largest line
+    cart: str | None = None  # category of the cart that it emptied
     refunded: Decimal = Decimal(0)
     full: bool = False
     cancelled: bool = False
 
+    @property
+    def value(self) -> Decimal:
+        return self.amount or Decimal(0)
+
+    @property
+    def category(self) -> str | None:
+        return self.line or self.cart
+
     def counts(self) -> bool:
         return not (self.full or self.cancelled)
+
+    def fill(self, other: "Order") -> None:
+        """Take from a later word on the same order what this one lacks."""
+        if self.amount is None:
+            self.amount = other.amount
+        if self.items is None:
+            self.items, self.line = other.items, other.line
+        self.cart = self.cart or other.cart
 
 
 @dataclass
@@ -97,16 +128,17 @@ class Facts:
         return sum((max(order.value - order.refunded, Decimal(0)) for order in self.counted), Decimal(0))
 
 
-def learn(applied: Applied, policy: Policy) -> Facts:
+def learn(applied: Applied, policy: Policy, address: tuple[When, str] | None = None) -> Facts:
     """The facts that these signals (in log order) tell."""
     facts = Facts()
-    in_time = sorted(applied, key=lambda pair: pair[0])
+    in_time = sorted(flat(applied), key=lambda pair: pair[0])
     facts.cart, emptied = cart_of(applied, policy)
-    facts.orders = orders_of(applied, emptied, policy)
+    facts.orders = sorted(orders_of(applied, emptied, policy).values(), key=lambda order: order.when)
     _refunds(facts, in_time, policy)
     facts.counted = [order for order in facts.orders if order.counts()]
     facts.cycle_ms = cycle_of(facts.counted, policy)
-    facts.erased = any(isinstance(signal, Erased) for _, signal in applied)
+    emails = [address] if address is not None else []
+    facts.erased = any(isinstance(signal, Erased) for _, signal in in_time)
     for when, signal in in_time:
         if isinstance(signal, Tracked):
             facts.events.append((when, signal.event, signal.order_id))
@@ -120,16 +152,25 @@ def learn(applied: Applied, policy: Policy) -> Facts:
             facts.conversations[signal.conversation] = (when, signal.open)
         elif isinstance(signal, Identified):
             facts.traits.update(signal.traits)
-            facts.email = signal.email or facts.email
+            emails += [(when, signal.email)] if signal.email is not None else []
+    facts.email = max(emails)[1] if emails else None
     _mail(facts, in_time, policy)
     return facts
+
+
+def flat(applied: Applied) -> list[Told]:
+    """All that was told, handed over or not."""
+    told: list[Told] = []
+    for entry in applied:
+        told += flat(entry.applied) if isinstance(entry, Handed) else [entry]
+    return told
 
 
 def page_kind(path: str, policy: Policy) -> str:
     return next((kind for kind, pattern in policy.path_patterns if pattern.match(path)), "other")
 
 
-def _mail(facts: Facts, in_time: Applied, policy: Policy) -> None:
+def _mail(facts: Facts, in_time: Sequence[Told], policy: Policy) -> None:
     messages = [(when, signal) for when, signal in in_time if isinstance(signal, Messaged)]
     for when, message in messages:
         if message.metric == "sent" and message.channel in policy.pressure.channels:
@@ -146,10 +187,16 @@ def _mail(facts: Facts, in_time: Applied, policy: Policy) -> None:
 def cart_of(applied: Applied, policy: Policy) -> tuple[Cart, dict[int, str | None]]:
     """The cart, and by log position of an order's message the category of the cart that it emptied."""
     cart, emptied, ordered = Cart(), dict[int, str | None](), set[str]()
-    for when, signal in applied:
+    for entry in applied:
+        if isinstance(entry, Handed):
+            theirs, more = cart_of(entry.applied, policy)
+            cart, emptied = unite(cart, theirs, policy), {**more, **emptied}
+            ordered |= {signal.order_id for _, signal in flat([entry]) if _is_order(signal, policy) and signal.order_id}
+            continue
+        when, signal = entry
         if not isinstance(signal, Tracked):
             continue
-        if signal.event in policy.names.orders:
+        if _is_order(signal, policy):
             if signal.order_id is not None and signal.order_id in ordered:
                 continue
             ordered.add(signal.order_id or f"message {when[1]}")
@@ -164,6 +211,31 @@ def cart_of(applied: Applied, policy: Policy) -> tuple[Cart, dict[int, str | Non
             if signal.event != "Product Removed":
                 cart.touched = max(cart.touched or when, when)
     return cart, emptied
+
+
+def _is_order(signal: PersonSignal, policy: Policy) -> TypeGuard[Tracked]:
+    return isinstance(signal, Tracked) and signal.event in policy.names.orders
+
+
+def unite(ours: Cart, theirs: Cart, policy: Policy) -> Cart:
+    """Two carts of one person: quantities of the same product add up; the newer price and touch speak. The newest order
+    or replacement of either takes what it would have taken in one cart."""
+    older, newer = sorted((ours, theirs), key=lambda cart: cart.touched or (-1, -1))
+    if older.touched is not None and newer.touched is not None:
+        _forget_old(older, newer.touched, policy)
+    both = Cart(base=max(ours.base, theirs.base), changed=max(ours.changed, theirs.changed))
+    for key in ours.lines | theirs.lines:
+        same = [cart.lines[key] for cart in (ours, theirs) if key in cart.lines]
+        priced, touched = max(same, key=lambda line: line.priced), max(same, key=lambda line: line.touched)
+        quantity = sum((line.quantity for line in same), Decimal(0))
+        line = Line(quantity, priced.price, priced.currency, touched.category, priced.priced, touched.touched)
+        if line.touched >= both.base:
+            both.lines[key] = line
+    stated = max((cart for cart in (ours, theirs) if cart.has_total), key=lambda cart: cart.changed, default=None)
+    if stated is not None and stated.changed >= max(both.base, both.changed):
+        both.has_total, both.total, both.total_currency = True, stated.total, stated.total_currency
+    both.touched = max((cart.touched for cart in (ours, theirs) if cart.touched is not None), default=None)
+    return both
 
 
 def _forget_old(cart: Cart, when: When, policy: Policy) -> None:
@@ -235,21 +307,24 @@ def largest_item(items: Sequence[Item], currency: str | None, policy: Policy) ->
     return min(items, key=rank).category if items else None
 
 
-def orders_of(applied: Applied, emptied: dict[int, str | None], policy: Policy) -> list[Order]:
-    """One per order_id; the first in the log counts, a value or lines that it lacks come from the next."""
-    groups: dict[str, list[tuple[When, Tracked]]] = {}
-    for when, signal in applied:
-        if isinstance(signal, Tracked) and signal.event in policy.names.orders:
-            groups.setdefault(signal.order_id or f"\0{when[1]}", []).append((when, signal))
-    orders = []
-    for messages in groups.values():
-        items = next((signal.items for _, signal in messages if signal.items), ())
-        value = next((v for _, signal in messages if (v := amount_of(signal, policy)) is not None), Decimal(0))
-        currency = next((signal.currency for _, signal in messages if signal.items), None)
-        cart = next((emptied[when[1]] for when, _ in messages if emptied.get(when[1]) is not None), None)
-        category = largest_item(items, currency, policy) or cart
-        orders.append(Order(messages[0][0], messages[0][1].order_id, value, items, category))
-    return sorted(orders, key=lambda order: order.when)
+def orders_of(applied: Applied, emptied: dict[int, str | None], policy: Policy) -> dict[str, Order]:
+    """One per order_id; the first in the log counts, a value or lines that it lacks come from the next. Of two records
+    that both knew it, the one of which it occurred earlier counts as the first."""
+    orders: dict[str, Order] = {}
+    for entry in applied:
+        if isinstance(entry, Handed):
+            for name, theirs in orders_of(entry.applied, emptied, policy).items():
+                first, second = sorted((orders.get(name, theirs), theirs), key=lambda order: order.when)
+                first.fill(second)
+                orders[name] = first
+            continue
+        when, signal = entry
+        if _is_order(signal, policy):
+            line = largest_item(signal.items or (), signal.currency, policy)
+            told = Order(when, signal.order_id, amount_of(signal, policy), signal.items or None, line)
+            told.cart = emptied.get(when[1])
+            orders.setdefault(signal.order_id or f"\0{when[1]}", told).fill(told)
+    return orders
 
 
 def amount_of(signal: Tracked, policy: Policy) -> Decimal | None:
@@ -264,7 +339,7 @@ def amount_of(signal: Tracked, policy: Policy) -> Decimal | None:
     return sum(known, Decimal(0)) if len(known) == len(values) else None
 
 
-def _refunds(facts: Facts, in_time: Applied, policy: Policy) -> None:
+def _refunds(facts: Facts, in_time: Sequence[Told], policy: Policy) -> None:
     by_id = {order.order_id: order for order in facts.orders if order.order_id is not None}
     for when, signal in in_time:
         if not isinstance(signal, Tracked):

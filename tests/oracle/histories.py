@@ -7,8 +7,22 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from contracts.instant import DAY_MS, HOUR_MS, MINUTE_MS, from_rfc3339
-from contracts.signals import Consented, Conversed, Erased, Identified, Item, Messaged, Paged, PersonSignal, Tracked
+from contracts.signals import (
+    Claimed,
+    Consented,
+    Conversed,
+    Erased,
+    Identified,
+    Item,
+    Messaged,
+    Paged,
+    PersonSignal,
+    Scalar,
+    Tracked,
+)
 
 Pick = Callable[[Sequence[Any]], Any]
 
@@ -16,14 +30,10 @@ START_MS = from_rfc3339("2026-03-02T09:00:00Z")
 SHORT_MS = (0, 0, 1, MINUTE_MS, 30 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS, 10 * HOUR_MS, 12 * HOUR_MS, DAY_MS)
 LONG_MS = tuple(days * DAY_MS for days in (1, 2, 3, 7, 14, 15, 20, 30, 40, 46, 59, 60, 90, 120, 180))
 LEAVES_MS = tuple(hours * HOUR_MS for hours in (12, 48)) + tuple(days * DAY_MS for days in (7, 14, 90, 180))
+SENDS_MS = (0, MINUTE_MS, HOUR_MS, HOUR_MS + 1, 90 * MINUTE_MS, 2 * HOUR_MS - 1, 2 * HOUR_MS)
 NUDGES_MS = (0, 0, 0, 0, 0, -1, 1)
 ORDER_IDS = ("o1", "o2", "o3", "o4", None)
 SIGNALS_MAX = 22
-
-# Filters: what the two sides are known to read differently, kept out until it is settled. False lets it in.
-ONE_LINE_PER_PRODUCT = False  # a `products` list that names one product twice: whose price and category holds
-NO_TIES_AT_AN_END = False  # of several signals at the very instant at which a window ends, the first brings the end
-LINES_HAVE_CATEGORY = False  # an order whose largest line has no category: the cart's category, or none
 
 KINDS = (
     ("cart",) * 7
@@ -31,37 +41,58 @@ KINDS = (
     + ("refund",) * 2
     + ("page",) * 4
     + ("mail",) * 4
-    + ("subscription", "subscription", "delivery", "delivery", "talk", "consent", "trait", "erase")
+    + ("subscription", "subscription", "delivery", "delivery", "talk", "consent", "trait", "trait", "erase")
 )
 
 
-def history(
-    pick: Pick, people: Sequence[str] = ("id:me", "id:me", "id:me", "id:other", "anon:a")
-) -> list[PersonSignal]:
-    """In order of acceptance; about one signal in eight occurred earlier, about one in twelve comes twice."""
+CASTS: tuple[tuple[str, ...], ...] = (
+    ("id:me", "id:me", "id:me", "id:other", "anon:a"),
+    ("id:me", "id:me", "email:me@x.org", "email:me@x.org", "anon:a"),
+    ("id:me", "id:me", "cio:c1", "cio:c1"),
+    ("id:me", "id:me", "id:b", "id:b", "anon:a"),
+    ("id:me", "id:other", "anon:a", "anon:a"),
+    ("id:me", "cio:c1", "email:me@x.org", "anon:a", "conv:c1"),
+    ("id:me", "id:b", "id:c", "email:me@x.org"),
+)
+
+
+def history(pick: Pick, cast: Sequence[str] | None = None) -> list[PersonSignal]:
+    """In order of acceptance; about one signal in eight occurred earlier, about one in twelve comes twice.
+
+    One in two has claims between its keys. Nothing of two keys occurs in the same millisecond, since there is no order
+    between the logs of two keys; claims do.
+    """
+    claims = cast is None and pick((True, False))
+    keys = cast or (pick(CASTS) if claims else CASTS[0])
     signals: list[PersonSignal] = []
+    occurred: dict[int, str] = {}
     at_ms = START_MS
     for index in range(pick(range(3, SIGNALS_MAX))):
         at_ms = max(at_ms, at_ms + pick(pick((SHORT_MS, SHORT_MS, SHORT_MS, LONG_MS))) + pick(NUDGES_MS))
-        late_ms = pick(pick((SHORT_MS, LONG_MS))) + pick(NUDGES_MS) if pick(range(8)) == 7 else 0
-        stamp = {
-            "person": pick(people),
-            "id": f"m{pick(range(index))}" if index and pick(range(12)) == 11 else f"m{index}",
-            "occurred_ms": at_ms - max(late_ms, 0),
-            "accepted_ms": at_ms,
-        }
-        signals.append(signal(pick, pick(KINDS), stamp))
-    return _without_ties_at_an_end(signals) if NO_TIES_AT_AN_END else signals
-
-
-def _without_ties_at_an_end(signals: list[PersonSignal]) -> list[PersonSignal]:
-    """Leaves out a signal that shares its person and instant with another where a window of any earlier one ends."""
-    ends = {signal.occurred_ms + leave_ms for signal in signals for leave_ms in LEAVES_MS}
-    kept: dict[object, PersonSignal] = {}
-    for index, signal in enumerate(signals):
-        tied = (signal.person, signal.accepted_ms) if signal.accepted_ms in ends else index
-        kept.setdefault(tied, signal)
-    return list(kept.values())
+        late_ms = max(pick(pick((SHORT_MS, LONG_MS))) + pick(NUDGES_MS) if pick(range(8)) == 7 else 0, 0)
+        person, name = pick(keys), f"m{index}"
+        if signals and pick(range(12)) == 11:
+            told = pick(signals)
+            if pick((True, False)):
+                signals.append(replace(told, accepted_ms=at_ms))
+                continue
+            if not isinstance(told, Claimed):
+                person, name = told.person, told.id
+        if claims and pick(range(5)) == 0:
+            stamp = {"person": pick(keys), "id": f"{name}:claim", "accepted_ms": at_ms, "occurred_ms": at_ms - late_ms}
+            signals.append(Claimed(**stamp, owner=pick(keys)))
+            continue
+        while claims and occurred.setdefault(at_ms - late_ms, person) != person:
+            at_ms += 1
+        stamp = {"person": person, "id": name, "occurred_ms": at_ms - late_ms, "accepted_ms": at_ms}
+        kind = pick(KINDS)
+        signals.append(signal(pick, kind, stamp))
+        if kind in ("cart", "subscription") and pick(range(6)) == 0:  # a message about it, just before a moment begins
+            sent_ms = at_ms + pick(SENDS_MS)
+            if occurred.setdefault(sent_ms, person) == person or not claims:
+                stamp = {**stamp, "id": f"{name}:sent", "occurred_ms": sent_ms, "accepted_ms": sent_ms}
+                signals.append(Messaged(**stamp, channel=pick(("email", "sms")), metric="sent", delivery="d3"))
+    return sorted(signals, key=lambda signal: signal.accepted_ms)
 
 
 def item(pick: Pick) -> Item:
@@ -75,14 +106,9 @@ def item(pick: Pick) -> Item:
     )
 
 
-def items(pick: Pick, *, with_category: bool = False) -> tuple[Item, ...]:
-    """Up to two lines of different products; see the two filters above."""
-    lines = [item(pick) for _ in range(pick((0, 1, 1, 2)))]
-    if with_category:
-        lines = [line for line in lines if line.category is not None]
-    if ONE_LINE_PER_PRODUCT:
-        lines = list({(line.product, line.variant): line for line in lines}.values())
-    return tuple(lines)
+def items(pick: Pick) -> tuple[Item, ...]:
+    """Up to two lines."""
+    return tuple(item(pick) for _ in range(pick((0, 1, 1, 2))))
 
 
 def signal(pick: Pick, kind: str, stamp: dict[str, Any]) -> PersonSignal:
@@ -103,7 +129,7 @@ def signal(pick: Pick, kind: str, stamp: dict[str, Any]) -> PersonSignal:
                 )
             return Paged(**stamp, path=path)
         case "mail":
-            metric = pick(("sent", "opened", "opened", "clicked"))
+            metric = pick(("sent", "sent", "sent", "opened", "opened", "clicked"))
             channel = pick(("email", "email", "email", "sms", "push"))
             human = metric == "sent" or pick((True, True, False))
             return Messaged(**stamp, channel=channel, metric=metric, delivery=pick(("d1", "d2")), human=human)
@@ -122,8 +148,16 @@ def signal(pick: Pick, kind: str, stamp: dict[str, Any]) -> PersonSignal:
         case "erase" if pick(range(3)) == 0:
             return Erased(**stamp)
         case _:
-            traits = {"plan": "gold", pick(("internal", "wholesale")): pick((True, False))}
-            return Identified(**stamp, traits=traits, email="me@x.org")
+            return Identified(**stamp, traits=traits(pick), email=pick(("me@x.org", "me@x.org", "me@staff.org", None)))
+
+
+def traits(pick: Pick) -> dict[str, Scalar]:
+    return {
+        "plan": pick(("gold", "gold", "basic")),
+        "score": pick((2, 3, 3.5, "3", None)),
+        "vip_at_risk": pick((True, True, "True", 1, False, None)),
+        pick(("internal", "wholesale")): pick((True, "true", False, False, False, None)),
+    }
 
 
 def cart(pick: Pick, stamp: dict[str, Any]) -> Tracked:
@@ -144,7 +178,5 @@ def order(pick: Pick, stamp: dict[str, Any]) -> Tracked:
         event=pick(("Order Completed", "Order Paid", "Order Placed")),
         order_id=pick(ORDER_IDS),
         amount=pick((None, Decimal(80), Decimal(100), Decimal(200), Decimal(500))),
-        items=pick(
-            (None, items(pick, with_category=LINES_HAVE_CATEGORY), items(pick, with_category=LINES_HAVE_CATEGORY))
-        ),
+        items=pick((None, items(pick), items(pick))),
     )

@@ -5,23 +5,23 @@ recompute all facts from the list of signals applied so far. Kept between instan
 said last of each, and which anchors are spent. Nothing here is shared with the thinking but the contracts.
 """
 
+import hashlib
 import heapq
-import math
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from contracts.conditions import Condition, Edge
-from contracts.decisions import Arm
+from contracts.decisions import Arm, episode_name
 from contracts.policy import Audience, Policy
-from contracts.signals import PersonSignal, anonymous
-from tests.oracle.facts import Facts, Order, When, learn
+from contracts.signals import Claimed, Delivered, PersonSignal, strength
+from tests.oracle.asking import Asking, stops_of, tier_of
+from tests.oracle.facts import Facts, Handed, Told, When, learn
+from tests.oracle.hours import next_change_ms, staffed
+from tests.oracle.instants import anchor_of, edge_of, spans_of
 
-STOPS = ("purchased", "refunded", "cancelled", "unsubscribed", "in_conversation", "excluded", "erased")
 
-
-class Told(NamedTuple):
+class Said(NamedTuple):
     person: str
     audience: str
     anchor_ms: int
@@ -29,83 +29,226 @@ class Told(NamedTuple):
     reason: str
     at_ms: int
     tier: str
+    arm: str
 
 
 class Episode(NamedTuple):
     audience: str
     anchor: When
+    arm: Arm
 
 
-def reckon(history: Sequence[PersonSignal], policy: Policy, until_ms: int, arm: Callable[[str], Arm]) -> list[Told]:
+@dataclass
+class Activation:
+    """void: withdrawn before it was delivered."""
+
+    at_ms: int
+    kind: str
+    episode: str
+    delivered: bool
+    void: bool = False
+
+
+class World:
+    """Who is who: a life for each key that was told something, and the claims that joined them."""
+
+    def __init__(self, policy: Policy, *, outcomes: bool) -> None:
+        self.policy, self.outcomes, self.spans = policy, outcomes, spans_of(policy)
+        self.by_priority = sorted(policy.audiences.items(), key=lambda pair: -pair[1].priority)
+        self.lives: dict[str, Life] = {}
+        self.owners: dict[str, tuple[str, When]] = {}
+        self.claims: set[tuple[str, str]] = set()
+        self.said: list[Said] = []
+
+    def hear(self, when: When, signal: PersonSignal) -> None:
+        if isinstance(signal, Claimed):
+            self._claim(when, signal)
+        else:
+            self._life(self._follow(signal.person, ()), when[0], signal.accepted_ms).hear(when, signal)
+
+    def _life(self, key: str, occurred_ms: int, accepted_ms: int) -> "Life":
+        if key not in self.lives:
+            self.lives[key] = Life(key, occurred_ms, accepted_ms, self)
+        return self.lives[key]
+
+    def _claim(self, when: When, claim: Claimed) -> None:
+        """The first claimer gets what is known; a shared key's later signals follow the newest claim."""
+        key, ours, theirs = claim.person, strength(claim.person), strength(claim.owner)
+        allowed = ours < theirs or (ours == theirs == strength("id:") and key != claim.owner)
+        if not allowed or (key, claim.id) in self.claims:
+            return
+        self.claims.add((key, claim.id))
+        if key in self.owners:
+            if ours <= strength("anon:") and when >= self.owners[key][1]:
+                self.owners[key] = (claim.owner, when)
+            return
+        self.owners[key] = (claim.owner, when)
+        weaker = self.lives.get(key)
+        if weaker is None:
+            return
+        weaker.advance(claim.accepted_ms - 1)
+        del self.lives[key]
+        if weaker.facts.erased:
+            return
+        owner = self._follow(claim.owner, (key,))
+        if owner == key:  # two ids that claim each other: it was given back at once
+            self.lives[key] = weaker
+        else:
+            self._life(owner, claim.occurred_ms, claim.accepted_ms).take_over(weaker, claim.accepted_ms)
+
+    def _follow(self, key: str, way: tuple[str, ...]) -> str:
+        """To whom a key's signals go. Of ids that claim each other the smallest takes the person back."""
+        if key not in self.owners:
+            return key
+        owner = self.owners[key][0]
+        if owner in way:
+            smallest = min((*way[way.index(owner) :], key))
+            del self.owners[smallest]
+            return smallest
+        return self._follow(owner, (*way, key))
+
+
+def arm_of(key: str, policy: Policy) -> Arm:
+    digits = hashlib.sha256(f"{policy.holdout.salt}|{key}".encode()).hexdigest()[:16]
+    return "holdout" if Fraction(int(digits, 16), 2**64) < Fraction(policy.holdout.share) else "assisted"
+
+
+def reckon(history: Sequence[PersonSignal], policy: Policy, until_ms: int, *, outcomes: bool = False) -> list[Said]:
     """Every decision about every person up to and including `until_ms`; signals of one instant in the order given."""
-    log = sorted(history, key=lambda signal: signal.accepted_ms)
-    people: dict[str, dict[str, tuple[When, PersonSignal]]] = {}
-    for position, signal in enumerate(log):
-        when = (min(signal.occurred_ms, signal.accepted_ms), position)
-        people.setdefault(signal.person, {}).setdefault(signal.id, (when, signal))
-    told: list[Told] = []
-    for key, signals in people.items():
-        if not anonymous(key):
-            told += Life(key, list(signals.values()), policy, arm(key)).live(until_ms)
-    return told
+    return world_of(history, policy, until_ms, outcomes=outcomes).said
+
+
+def world_of(history: Sequence[PersonSignal], policy: Policy, until_ms: int, *, outcomes: bool = False) -> World:
+    world = World(policy, outcomes=outcomes)
+    for position, signal in enumerate(sorted(history, key=lambda signal: signal.accepted_ms)):
+        world.hear((min(signal.occurred_ms, signal.accepted_ms), position), signal)
+    for life in world.lives.values():
+        life.advance(until_ms)
+    return world
 
 
 class Life:
     """One person's instants, one after the other."""
 
-    def __init__(self, key: str, signals: list[tuple[When, PersonSignal]], policy: Policy, arm: Arm) -> None:
-        self.key, self.signals, self.policy, self.arm = key, signals, policy, arm
-        self.applied: list[tuple[When, PersonSignal]] = []
+    def __init__(self, key: str, since_ms: int, first_ms: int, world: World) -> None:
+        self.key, self.first_ms, self.world, self.policy = key, first_ms, world, world.policy
+        self.arm = arm_of(key, world.policy)
+        self.addressed = strength(key) > strength("anon:")
+        self.applied: list[Told | Handed] = []
+        named = key.startswith("email:")
+        self.address = (
+            ((since_ms, -1), key.removeprefix("email:")) if named else None
+        )  # as if told just before all else
+        self.ids: set[str] = set()
         self.facts = Facts()
         self.active: Episode | None = None
-        self.over: set[tuple[str, int]] = set()
-        self.said: dict[tuple[str, int], tuple[str, str]] = {}
-        self.activations: list[tuple[int, str]] = []
-        self.told: list[Told] = []
-        self.closed = False
-        self.spans = sorted(spans_of(policy))
+        self.begun: set[tuple[str, int]] = set()
+        self.spent: set[tuple[str, When]] = set()
+        self.last: dict[tuple[str, int], tuple[str, str]] = {}
+        self.ended: dict[str, int] = {}
+        self.activations: list[Activation] = []
+        self.spans = world.spans
+        self.windows: list[tuple[str, Audience, When, int, int]] = []  # by priority
         self.instants: list[int] = []
 
-    def live(self, until_ms: int) -> list[Told]:
-        for when, signal in self.signals:
-            self.instants.append(signal.accepted_ms)
-            self.instants += [when[0] + span for span in self.spans]
-        heapq.heapify(self.instants)
-        waiting, last_ms = list(self.signals), -1
-        while self.instants and (at_ms := heapq.heappop(self.instants)) <= until_ms:
-            if at_ms == last_ms or (waiting and at_ms < waiting[0][1].accepted_ms and not self.applied):
-                continue
+    def advance(self, until_ms: int) -> None:
+        """What time brings at every instant up to and including that one."""
+        last_ms = -1
+        while self.instants and self.instants[0] <= until_ms:
+            at_ms = heapq.heappop(self.instants)
+            if at_ms != last_ms and self.addressed:
+                self._end(self._ends(at_ms), at_ms)
+                self._begin(at_ms)
             last_ms = at_ms
-            while waiting and waiting[0][1].accepted_ms == at_ms:
-                self._apply(waiting.pop(0), at_ms)
-            self._end(self._ends(at_ms), at_ms)
-            self._begin(at_ms)
-        return self.told
 
-    def _apply(self, pair: tuple[When, PersonSignal], at_ms: int) -> None:
+    def hear(self, when: When, signal: PersonSignal) -> None:
+        at_ms = signal.accepted_ms
+        self.advance(at_ms - 1)
+        if signal.id in self.ids or self.facts.erased:
+            return
+        self.ids.add(signal.id)
+        if isinstance(signal, Delivered):
+            for activation in self.activations:
+                if signal.outcome == "shown" and activation.episode == signal.episode and not activation.void:
+                    activation.delivered = True
+            return
         before = self._ends(at_ms)
-        self.applied.append(pair)
-        self.facts = learn(self.applied, self.policy)
-        for name, audience in self.policy.audiences.items():
+        self.applied.append((when, signal))
+        for instant in (at_ms, *(when[0] + span for span in self.spans)):
+            heapq.heappush(self.instants, max(instant, at_ms))
+        self._learn(at_ms)
+        self._end([reason for reason in self._ends(at_ms) if reason not in before], at_ms)
+
+    def take_over(self, weaker: "Life", at_ms: int) -> None:
+        """All that was known of a weaker key, and its active episode, which goes on where nothing ends it."""
+        self.advance(at_ms - 1)
+        came = weaker.active
+        if self.facts.erased:
+            if came is not None:
+                self._withdraw(weaker.key, came, "erased", at_ms)
+            return
+        before = self._ends(at_ms)
+        self.applied.append(Handed(weaker.applied))
+        self.ids |= weaker.ids
+        self.address = max((each for each in (self.address, weaker.address) if each is not None), default=None)
+        self.begun |= weaker.begun
+        self.spent |= weaker.spent
+        self.last = {**weaker.last, **self.last}
+        for audience, ended_ms in weaker.ended.items():
+            self.ended[audience] = max(ended_ms, self.ended.get(audience, ended_ms))
+        self.activations += weaker.activations
+        if weaker.first_ms < self.first_ms:
+            self.first_ms, self.arm = weaker.first_ms, weaker.arm
+        for instant in (at_ms, *weaker.instants):
+            heapq.heappush(self.instants, max(instant, at_ms))
+        self._learn(at_ms)
+        self._end([reason for reason in self._ends(at_ms) if reason not in before], at_ms)
+        if came is not None:
+            self._go_on(weaker.key, came, at_ms)
+
+    def _go_on(self, old_key: str, came: Episode, at_ms: int) -> None:
+        over = self._ends(at_ms, came)
+        if self.active is not None and self._priority(self.active) >= self._priority(came):
+            over.append("priority")
+        if over:
+            self._withdraw(old_key, came, over[0], at_ms)
+            return
+        self._tell(old_key, came, "withdrawn", "moved", at_ms)
+        self._end(["priority"], at_ms)
+        self.active = came
+        self._tell(self.key, came, "activated", "qualified", at_ms)
+        self._learn(at_ms)
+
+    def _priority(self, episode: Episode) -> int:
+        return self.policy.audiences[episode.audience].priority
+
+    def _learn(self, at_ms: int) -> None:
+        self.facts = learn(self.applied, self.policy, self.address)
+        self.windows = []
+        for name, audience in self.world.by_priority:
             anchor = anchor_of(audience, self.facts, self.policy)
             if anchor is None:
                 continue
             if self.active is not None and self.active.audience == name and anchor > self.active.anchor:
-                self.over.add((name, anchor[0]))
-            if self.facts.cycle_ms is not None:
-                for edge in (audience.enter_after, audience.leave_after):
-                    heapq.heappush(self.instants, max(at_ms, math.ceil(edge_of(edge, anchor, self.facts) or 0)))
-        self._end([reason for reason in self._ends(at_ms) if reason not in before], at_ms)
+                self.spent.add((name, anchor))
+            enter_ms = edge_of(audience.enter_after, anchor, self.facts)
+            leave_ms = edge_of(audience.leave_after, anchor, self.facts)
+            if enter_ms is None or leave_ms is None:
+                continue
+            self.windows.append((name, audience, anchor, enter_ms, leave_ms))
+            for instant in (enter_ms, leave_ms) if self.facts.cycle_ms is not None else ():
+                heapq.heappush(self.instants, max(at_ms, instant))
 
-    def _ends(self, at_ms: int) -> list[str]:
-        """All reasons at that instant for which the active episode cannot go on, first to be named first."""
-        if self.active is None:
+    def _ends(self, at_ms: int, episode: Episode | None = None) -> list[str]:
+        """All reasons at that instant for which the episode cannot go on, first to be named first."""
+        episode = episode or self.active
+        if episode is None:
             return []
-        name, anchor = self.active
+        name, anchor, _ = episode
         audience, facts = self.policy.audiences[name], self.facts
         reasons = stops_of(audience, anchor, facts, self.policy, at_ms)
         asks = Asking(facts, self.policy, anchor, at_ms)
-        gone = audience.anchor.order is not None and all(order.when[0] != anchor[0] for order in facts.counted)
+        gone = audience.anchor.order is not None and all(order.when != anchor for order in facts.counted)
         untrue = asks.all(audience.exit) if audience.exit else not asks.all(audience.when)
         if gone or untrue:
             reasons.append("no_longer_true")
@@ -115,226 +258,82 @@ class Life:
         return reasons
 
     def _end(self, reasons: list[str], at_ms: int) -> None:
-        if self.active is None or not reasons:
-            return
-        ended, self.active = self.active, None
-        if self.arm == "assisted":
-            self._say(ended, "withdrawn", reasons[0], at_ms)
+        if self.active is not None and reasons:
+            ended, self.active = self.active, None
+            self._withdraw(self.key, ended, reasons[0], at_ms)
+
+    def _withdraw(self, key: str, episode: Episode, reason: str, at_ms: int) -> None:
+        self.ended[episode.audience] = at_ms
+        heapq.heappush(self.instants, at_ms + self.policy.audiences[episode.audience].cool_down)
+        for activation in self.activations:
+            if activation.episode == episode_name(episode.audience, episode.anchor[0]) and not activation.delivered:
+                activation.void = True
+        self._tell(key, episode, "withdrawn", reason, at_ms)
 
     def _begin(self, at_ms: int) -> None:
         if self.facts.erased:
             return
-        for name, audience in sorted(self.policy.audiences.items(), key=lambda pair: -pair[1].priority):
-            anchor = anchor_of(audience, self.facts, self.policy)
-            if anchor is None or (name, anchor[0]) in self.over:
+        for name, audience, anchor, enter_ms, leave_ms in self.windows:
+            if not enter_ms <= at_ms < leave_ms or (name, anchor[0]) in self.begun or (name, anchor) in self.spent:
                 continue
             if self.active is not None and self.active.audience == name:
-                continue
-            enter, leave = (edge_of(edge, anchor, self.facts) for edge in (audience.enter_after, audience.leave_after))
-            if enter is None or leave is None or not enter <= at_ms < leave:
                 continue
             asks = Asking(self.facts, self.policy, anchor, at_ms)
             if not asks.all(audience.when) or (audience.exit and asks.all(audience.exit)):
                 continue
-            self._judge(Episode(name, anchor), audience, at_ms)
+            self._judge(Episode(name, anchor, self.arm), audience, at_ms)
 
     def _judge(self, episode: Episode, audience: Audience, at_ms: int) -> None:
         reason = self._held(episode, audience, at_ms)
         if reason is not None:
-            if self.said.get((episode.audience, episode.anchor[0])) != ("withheld", reason):
-                self._say(episode, "withheld", reason, at_ms)
+            if self.last.get((episode.audience, episode.anchor[0])) != ("withheld", reason):
+                self._tell(self.key, episode, "withheld", reason, at_ms, always=True)
             return
         self._end(["priority"], at_ms)
         self.active = episode
-        self.over.add((episode.audience, episode.anchor[0]))
-        self.activations.append((at_ms, audience.kind))
+        self.begun.add((episode.audience, episode.anchor[0]))
+        at_once = self.arm == "holdout" or not self.world.outcomes
+        name = episode_name(episode.audience, episode.anchor[0])
+        self.activations.append(Activation(at_ms, audience.kind, name, at_once))
         for limit in self.policy.caps:
             heapq.heappush(self.instants, at_ms + limit.within)
         if self.arm == "assisted":
-            self._say(episode, "activated", "qualified", at_ms)
-        elif self.said.get((episode.audience, episode.anchor[0])) != ("withheld", "holdout"):
-            self._say(episode, "withheld", "holdout", at_ms)
+            self._tell(self.key, episode, "activated", "qualified", at_ms)
+        elif self.last.get((episode.audience, episode.anchor[0])) != ("withheld", "holdout"):
+            self._tell(self.key, episode, "withheld", "holdout", at_ms, always=True)
 
     def _held(self, episode: Episode, audience: Audience, at_ms: int) -> str | None:
         stops = stops_of(audience, episode.anchor, self.facts, self.policy, at_ms)
         if stops:
             return stops[0]
-        times = [when_ms for when_ms, kind in self.activations if kind == audience.kind]
-        if not audience.through_cap and any(
-            rolling(times, limit.within, at_ms) >= limit.count for limit in self.policy.caps
-        ):
+        if (change_ms := next_change_ms(audience, self.policy, at_ms)) is not None:
+            heapq.heappush(self.instants, change_ms)
+        if not staffed(audience, self.policy, at_ms):
+            return "outside_hours"
+        ended_ms = self.ended.get(episode.audience)
+        times = [each.at_ms for each in self.activations if each.kind == audience.kind and not each.void]
+        full = any(rolling(times, limit.within, at_ms) >= limit.count for limit in self.policy.caps)
+        if (full and not audience.through_cap) or (ended_ms is not None and at_ms < ended_ms + audience.cool_down):
             return "cap"
         passes = audience.through_pressure or tier_of(self.facts, self.policy, at_ms) == "vip"
         if not passes and any(
             rolling(self.facts.sends, limit.within, at_ms) >= limit.count for limit in self.policy.pressure.limits
         ):
             return "pressure"
-        if self.active is not None and self.policy.audiences[self.active.audience].priority > audience.priority:
+        if self.active is not None and self._priority(self.active) > audience.priority:
             return "priority"
         return None
 
-    def _say(self, episode: Episode, outcome: str, reason: str, at_ms: int) -> None:
-        self.said[episode.audience, episode.anchor[0]] = (outcome, reason)
-        tier = tier_of(self.facts, self.policy, at_ms)
-        self.told.append(Told(self.key, episode.audience, episode.anchor[0], outcome, reason, at_ms, tier))
+    def _tell(self, key: str, episode: Episode, outcome: str, reason: str, at_ms: int, *, always: bool = False) -> None:
+        """always: also of a held-out person, whose virtual episodes begin and end in silence."""
+        if episode.arm == "assisted" or always:
+            self.last[episode.audience, episode.anchor[0]] = (outcome, reason)
+            tier = tier_of(self.facts, self.policy, at_ms)
+            self.world.said.append(
+                Said(key, episode.audience, episode.anchor[0], outcome, reason, at_ms, tier, episode.arm)
+            )
 
 
 def rolling(times_ms: Sequence[int], span_ms: int, at_ms: int) -> int:
     """How many lie in `(at - span, at]`."""
     return sum(at_ms - span_ms < time_ms <= at_ms for time_ms in times_ms)
-
-
-def forgotten(facts: Facts, policy: Policy, at_ms: int) -> bool:
-    touched = facts.cart.touched
-    return touched is None or at_ms >= touched[0] + policy.cart_forgotten_after or facts.cart.empty()
-
-
-def cart_value(facts: Facts, policy: Policy, at_ms: int) -> Decimal | None:
-    return Decimal(0) if forgotten(facts, policy, at_ms) else facts.cart.value(policy)
-
-
-def tier_of(facts: Facts, policy: Policy, at_ms: int) -> str:
-    tiers = policy.tiers
-    if len(facts.counted) >= tiers.vip_orders or facts.lifetime_value() >= tiers.vip_lifetime_value:
-        return "vip"
-    value = cart_value(facts, policy, at_ms)
-    return "high" if value is not None and value >= tiers.high_cart_value else "standard"
-
-
-def edge_of(edge: Edge, anchor: When, facts: Facts) -> Fraction | None:
-    if not edge.of_cycle:
-        return Fraction(anchor[0] + edge.span_ms)
-    return None if facts.cycle_ms is None else anchor[0] + facts.cycle_ms + edge.span_ms
-
-
-def anchor_of(audience: Audience, facts: Facts, policy: Policy) -> When | None:
-    """The newest occurrence of what the audience counts from."""
-    wanted = audience.anchor
-    if wanted.cart_touch is not None:
-        return facts.cart.touched
-    if wanted.order == "newest":
-        return facts.counted[-1].when if facts.counted else None
-    if wanted.order == "first_with_guide":
-        return first_with_guide(facts.counted, policy)
-    if wanted.event is not None:
-        return max((when for when, name, _ in facts.events if name in wanted.event), default=None)
-    assert wanted.together is not None
-    page = max((when for when, kind in facts.pages if kind in wanted.together.pages), default=None)
-    event = max((when for when, name, _ in facts.events if name in wanted.together.event), default=None)
-    if page is None or event is None or abs(page[0] - event[0]) > wanted.together.within:
-        return None
-    return max(page, event)
-
-
-def first_with_guide(counted: Sequence[Order], policy: Policy) -> When | None:
-    had: set[str] = set()
-    found = None
-    for order in counted:
-        categories = {item.category for item in order.items if item.category in policy.guides} - {None}
-        new = {category for category in categories if category is not None} - had
-        if new:
-            found, had = order.when, had | new
-    return found
-
-
-def stops_of(audience: Audience, anchor: When, facts: Facts, policy: Policy, at_ms: int) -> list[str]:
-    """The stops that hold at that instant, in the order of their table."""
-    rescue, spans = audience.kind == "rescue", policy.stops
-    full = any(at_ms < refund_ms + spans.refunded for refund_ms, whole in facts.refunds if whole)
-    partly = any(at_ms < refund_ms + spans.partially_refunded for refund_ms, _ in facts.refunds)
-    domain = (facts.email or "").rpartition("@")[2]
-    talking = any(is_open or at_ms < when[0] + spans.in_conversation for when, is_open in facts.conversations.values())
-    holds = {
-        "purchased": rescue and any(o.when > anchor or at_ms < o.when[0] + spans.purchased for o in facts.counted),
-        "refunded": full or (rescue and partly),
-        "cancelled": any(at_ms < cancel_ms + spans.cancelled for cancel_ms in facts.cancels),
-        "unsubscribed": not all(facts.consents.values()),
-        "in_conversation": talking,
-        "excluded": any(facts.traits.get(name) is True for name in policy.exclude.traits)
-        or domain in policy.exclude.domains,
-        "erased": facts.erased,
-    }
-    return [name for name in STOPS if holds[name] and name not in audience.not_stopped_by]
-
-
-class Asking(NamedTuple):
-    """The conditions of a policy, asked of facts at an instant for an anchor."""
-
-    facts: Facts
-    policy: Policy
-    anchor: When
-    at_ms: int
-
-    def all(self, conditions: Sequence[Condition]) -> bool:
-        return all(self.holds(condition) for condition in conditions)
-
-    def holds(self, condition: Condition) -> bool:
-        word = condition.word()
-        return bool(getattr(self, f"_{word}")(condition.inner()))
-
-    def _any(self, inner: Sequence[Condition]) -> bool:
-        return any(self.holds(condition) for condition in inner)
-
-    def _all(self, inner: Sequence[Condition]) -> bool:
-        return self.all(inner)
-
-    def _cart_value(self, bounds) -> bool:  # type: ignore[no-untyped-def]
-        value = cart_value(self.facts, self.policy, self.at_ms)
-        return bool(bounds.or_unknown if value is None else bounds.contain(value))
-
-    def _cart(self, wanted: str) -> bool:
-        return forgotten(self.facts, self.policy, self.at_ms) == (wanted == "empty")
-
-    def _orders(self, bounds) -> bool:  # type: ignore[no-untyped-def]
-        return bool(bounds.contain(Decimal(len(self.facts.counted))))
-
-    def _lifetime_value(self, bounds) -> bool:  # type: ignore[no-untyped-def]
-        return bool(bounds.contain(self.facts.lifetime_value()))
-
-    def _latest_email(self, state) -> bool:  # type: ignore[no-untyped-def]
-        if self.facts.opened is None:
-            return False
-        return state.opened in (None, self.facts.opened) and state.clicked in (None, self.facts.clicked)
-
-    def _clicked_email(self, _: object) -> bool:
-        return any(when > self.anchor for when in self.facts.clicks)
-
-    def _cycle(self, bounds) -> bool:  # type: ignore[no-untyped-def]
-        return self.facts.cycle_ms is not None and self.facts.cycle_ms >= bounds.at_least
-
-    def _event(self, asked) -> bool:  # type: ignore[no-untyped-def]
-        ids = {order.order_id for order in self.facts.counted if order.when == self.anchor}
-        times = [
-            when[0]
-            for when, name, order_id in self.facts.events
-            if name in asked.name
-            and (asked.since is None or when > self.anchor)
-            and (asked.within is None or self.at_ms - asked.within < when[0])
-            and (not asked.same_order or order_id is None or None in ids or order_id in ids)
-        ]
-        old_enough = asked.at_least_ago is None or (bool(times) and min(times) <= self.at_ms - asked.at_least_ago)
-        return len(times) >= asked.at_least and old_enough
-
-    def _pages(self, asked) -> bool:  # type: ignore[no-untyped-def]
-        count = sum(
-            kind == asked.kind
-            and (asked.since is None or when > self.anchor)
-            and (asked.within is None or self.at_ms - asked.within < when[0])
-            for when, kind in self.facts.pages
-        )
-        return bool(count >= asked.at_least if asked.at_least is not None else count <= asked.at_most)
-
-
-def spans_of(policy: Policy) -> set[int]:
-    """Every distance from an occurrence at which time alone could change anything."""
-    spans = {limit.within for limit in policy.caps + policy.pressure.limits} | {policy.cart_forgotten_after}
-    spans |= set(policy.stops.model_dump().values())
-    for audience in policy.audiences.values():
-        spans |= {edge.span_ms for edge in (audience.enter_after, audience.leave_after) if not edge.of_cycle}
-        conditions = list(audience.when + audience.exit)
-        while conditions:
-            condition = conditions.pop()
-            conditions += (condition.any or ()) + (condition.all or ())
-            for asked in (condition.event, condition.pages):
-                spans |= {span for name in ("within", "at_least_ago") if (span := getattr(asked, name, None))}
-    return spans

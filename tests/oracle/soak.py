@@ -1,9 +1,11 @@
-"""Many random histories through product and oracle: `python -m tests.oracle.soak --count N --seed S`.
+"""Many random histories through product and oracle: `python -m tests.oracle.soak --count N --seed S [--first I]`.
 
-Prints seed, count, decisions, time and the first difference; exit status 1 where there is one.
+Prints seed, count, time, what was met, and the first history that differs in a form that can be played again
+(`--first I --count 1`); exit status 1 where there is one.
 """
 
 import argparse
+import multiprocessing
 import random
 import sys
 import time
@@ -11,40 +13,84 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contracts.decisions import Arm
-from contracts.signals import PersonSignal
-from tests.oracle.comparison import compare
-from tests.oracle.histories import history
+from contracts.decisions import Decision
+from contracts.instant import DAY_MS, HOUR_MS, SECOND_MS, from_rfc3339
+from contracts.policy import Policy
+from contracts.signals import Claimed, Delivered, PersonSignal
+from tests.oracle import policies
+from tests.oracle.comparison import compare, played
+from tests.oracle.histories import Pick, history
 
-ARMS: tuple[Arm, ...] = ("assisted", "assisted", "assisted", "holdout")
+CHUNK = 500  # histories that a process takes at a time
+DELAYS_MS = (0, 1, SECOND_MS, 5 * SECOND_MS, HOUR_MS, 3 * HOUR_MS, DAY_MS)
+
+
+class Drawn(NamedTuple):
+    history: list[PersonSignal]
+    policy: Policy
+    outcomes: bool
 
 
 class Soaked(NamedTuple):
+    """met: how many histories hold it. difference: empty where both sides agree, and `differs` says at which history."""
+
     histories: int
     decisions: int
-    met: Counter[tuple[str, str]]  # (audience, outcome and reason)
-    difference: str  # empty where both sides agree
-    history: Sequence[PersonSignal]
+    met: Counter[str]
+    difference: str = ""
+    differs: int = -1
 
 
-def drawn(seed: int, index: int) -> tuple[list[PersonSignal], Arm]:
+def drawn(seed: int, index: int) -> Drawn:
     """The history of that number, the same on any machine."""
     source = random.Random(f"{seed}/{index}")
-    return history(source.choice), source.choice(ARMS)
+    policy = policies.drawn(source.choice((0, 0, *range(1, policies.POLICIES))))
+    signals = history(source.choice)
+    outcomes = source.random() < 0.15
+    if outcomes:
+        first = played(signals, policy, outcomes=True).decisions
+        signals = sorted(signals + shown(source.choice, first), key=lambda signal: signal.accepted_ms)
+    return Drawn(signals, policy, outcomes)
+
+
+def shown(pick: Pick, decisions: Sequence[Decision]) -> list[PersonSignal]:
+    """What a courier would say of most activations, sooner or later, now and then that it was refused."""
+    told: list[PersonSignal] = []
+    for number, decision in enumerate(decisions):
+        if decision.outcome == "activated" and pick((True, True, False)):
+            at_ms = from_rfc3339(decision.at) + pick(DELAYS_MS)
+            told.append(
+                Delivered(
+                    person=decision.person,
+                    id=f"delivered {number}",
+                    occurred_ms=at_ms,
+                    accepted_ms=at_ms,
+                    revision=number,
+                    outcome=pick(("shown", "shown", "refused")),
+                    episode=decision.episode,
+                )
+            )
+    return told
 
 
 def soak(count: int, seed: int, first: int = 0) -> Soaked:
-    met: Counter[tuple[str, str]] = Counter()
+    met: Counter[str] = Counter()
     decisions = 0
     for index in range(first, first + count):
-        signals, arm = drawn(seed, index)
-        compared = compare(signals, arm)
-        difference = compared.difference()
-        if difference:
-            return Soaked(index + 1, decisions, met, f"history {index}, arm {arm}\n{difference}", signals)
+        case = drawn(seed, index)
+        compared = compare(case.history, case.policy, outcomes=case.outcomes)
+        if difference := compared.difference():
+            return Soaked(index - first + 1, decisions, met, difference, index)
         decisions += compared.oracle.total()
-        met.update((told.audience, f"{told.outcome} {told.reason}") for told in compared.oracle.elements())
-    return Soaked(count, decisions, met, "", ())
+        met.update({f"{said.outcome} {said.reason}" for said in compared.oracle})
+        met.update({f"audience {said.audience}" for said in compared.oracle})
+        met.update({"a claim"} if any(isinstance(signal, Claimed) for signal in case.history) else ())
+        met.update({"outcomes"} if case.outcomes else ())
+    return Soaked(count, decisions, met)
+
+
+def _chunk(asked: tuple[int, int, int]) -> Soaked:
+    return soak(*asked)
 
 
 def main() -> int:
@@ -52,18 +98,34 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     given = parser.parse_args()
     begun = time.monotonic()
-    soaked = soak(given.count, given.seed, given.first)
+    end = given.first + given.count
+    chunks = [(min(CHUNK, end - at), given.seed, at) for at in range(given.first, end, CHUNK)]
+    histories, decisions, met, differs = 0, 0, Counter[str](), -1
+    difference = ""
+    with multiprocessing.Pool(min(given.processes, len(chunks))) as pool:
+        for soaked in pool.imap(_chunk, chunks):
+            histories, decisions, met = histories + soaked.histories, decisions + soaked.decisions, met + soaked.met
+            if soaked.difference:
+                difference, differs = soaked.difference, soaked.differs
+                break
     seconds = time.monotonic() - begun
-    print(f"seed {given.seed}, {soaked.histories} histories, {soaked.decisions} decisions, {seconds:.1f} s")
-    for (audience, said), number in sorted(soaked.met.items()):
-        print(f"  {audience:26} {said:26} {number}")
-    if soaked.difference:
-        print(soaked.difference)
-        for signal in soaked.history:
+    print(
+        f"seed {given.seed}, {histories} histories, {decisions} decisions, "
+        f"{seconds:.1f} s, {histories / seconds:.0f} histories a second"
+    )
+    for what, number in sorted(met.items()):
+        print(f"  {what:30} in {100 * number / histories:8.4f} % of the histories")
+    if difference:
+        case = drawn(given.seed, differs)
+        print(f"history {differs} differs; alone: --seed {given.seed} --first {differs} --count 1")
+        print(difference)
+        print(f"policy {case.policy.holdout.salt}, outcomes {case.outcomes}")
+        for signal in case.history:
             print(" ", signal)
-    return 1 if soaked.difference else 0
+    return 1 if difference else 0
 
 
 if __name__ == "__main__":

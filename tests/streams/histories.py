@@ -55,7 +55,10 @@ class People(dict[str, Person]):
 class Run:
     """A partition with the marks of a raw history: before the calls of an instant, time reaches up to just before it."""
 
-    def __init__(self, policy: Policy = POLICY, arm: Callable[[str], Arm] | None = None) -> None:
+    def __init__(
+        self, policy: Policy = POLICY, arm: Callable[[str], Arm] | None = None, *, outcomes: bool = False
+    ) -> None:
+        self.outcomes = outcomes
         self.people = People()
         self.partition = Partition(policy, self.people, arm=arm or (lambda key: "assisted"))
         self.position = 0
@@ -71,7 +74,7 @@ class Run:
             self.take(passed)
 
     def mark(self, at_ms: int) -> None:
-        self.take(Marked(source="history/0", at_ms=at_ms, of=1, outcomes=False))
+        self.take(Marked(source="history/0", at_ms=at_ms, of=1, outcomes=self.outcomes))
 
     def play(self, signals: Sequence[PersonSignal], until: str = "0", every_ms: int = 0) -> "Run":
         """Fine marks by default; with `every_ms` only whole multiples of it, as a live run in big steps."""
