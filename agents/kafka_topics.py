@@ -1,86 +1,183 @@
-"""Makes the topics that a worker needs, before it starts: a broker that makes them by itself gives them wrong partition counts.
+"""Reads the topics of a cluster, and makes or mends them where that is asked for. A process that starts only looks.
 
-A topic that exists is left as it is; one with another number of partitions than the settings say is refused.
+A broker that makes topics by itself gives them wrong partition counts, so nothing here makes one in passing.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from agents.kafka_security import for_librdkafka
 from agents.settings import Misconfigured, Settings
-from contracts.topics import OURS, Topic
+from agents.topic_plan import REMEDY, Difference, Found, compare, wanted
+from contracts.topics import QUARANTINE, SOURCES
 
-APP_NAME = "concierge"  # consumer group, and first part of the names of the state's topics
-TABLES = ("people", "contacts")
 ANSWER_SECONDS_MAX = 15.0
-EMBEDDED_CLUSTER = "mockCluster"  # librdkafka's own broker makes what is asked about, and never answers a creation
-BROKERS_DEFAULT = -1  # replication as the cluster's own default says
+RECEIVER_LOOK_SECONDS_MAX = 2.0  # nothing is received meanwhile; where Kafka is away it starts all the same
+SHOWN_POLL_SECONDS = 0.1
+EMBEDDED_CLUSTER = "mockCluster"  # librdkafka's own broker makes what is asked about, and knows no configuration
 
 
 class Unreachable(Exception):
     """No broker answers; the message says what to check."""
 
 
-def changelog(table: str) -> str:
-    return f"{APP_NAME}-{table}-changelog"
+def differences(settings: Settings) -> list[Difference]:
+    """What `apply_topics` would change, and what it cannot. Changes nothing. Unreachable."""
+    with _asking(settings) as admin:
+        return compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX))
 
 
-def ensure_topics(settings: Settings) -> dict[str, int]:
-    """Partitions of each source topic. Misconfigured, Unreachable."""
-    admin = AdminClient(for_librdkafka(settings) | {"log_level": "2"})
-    needed = {topic.name: _configuration(topic) for topic in OURS}
-    needed |= {changelog(table): {"cleanup.policy": "compact"} for table in TABLES}
-    try:
-        there = _partitions(admin)
-        missing = {name: configuration for name, configuration in needed.items() if name not in there}
-        if missing:
-            _make(admin, missing, settings.partitions)
-            there = _partitions(admin)
-    except (KafkaException, TimeoutError) as error:
-        why = error.args[0].name() if isinstance(error, KafkaException) else "no answer"
-        raise Unreachable(
-            f"Kafka cannot be used at CONCIERGE_KAFKA_BOOTSTRAP ({why}): check that it runs there, and its TLS, "
-            "user and rights"
-        ) from None
-    wrong = [name for name in needed if there.get(name, settings.partitions) != settings.partitions]
-    if wrong:
-        raise Misconfigured(
-            f"CONCIERGE_PARTITIONS: is {settings.partitions}, and {', '.join(wrong)} has {there[wrong[0]]} partitions; "
-            "set it to what the topics have"
-        )
+def apply_topics(settings: Settings) -> list[Difference]:
+    """Make what is missing and set what is set otherwise; returns what was done. Misconfigured, Unreachable."""
+    with _asking(settings) as admin:
+        there = compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX))
+        doable = [difference for difference in there if difference.remedy is None]
+        _make(admin, settings, there)
+        _configure(admin, [difference for difference in doable if difference.what != "topic"])
+        _await_shown(admin, settings)
+        return doable
+
+
+def make_missing(settings: Settings) -> None:
+    """Make what is missing and leave the others as they are. Misconfigured, Unreachable."""
+    with _asking(settings) as admin:
+        _make(admin, settings, compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX)))
+        _await_shown(admin, settings, only="topic")
+
+
+def worker_sources(settings: Settings) -> dict[str, int]:
+    """Partitions of each source topic, for a worker that may start. Misconfigured where it must not, Unreachable."""
+    with _asking(settings) as admin:
+        there = _found(admin, first_seconds=ANSWER_SECONDS_MAX)
+    _refuse(compare(wanted(settings), there))
     absent = [name for name in settings.source_topics if name not in there]
     if absent:
         raise Misconfigured(
             f"CONCIERGE_SOURCE_TOPICS: there is no topic {', '.join(absent)}; create it or remove it here"
         )
-    return {name: there[name] for name in source_names(settings) if name in there}
+    return {name: there[name].partitions for name in source_names(settings)}
+
+
+def check_receiver(settings: Settings) -> None:
+    """Misconfigured where a topic that the receiver writes to is missing or would lose its records, Unreachable."""
+    written = {topic.name for topic in (*SOURCES, QUARANTINE)}
+    with _asking(settings) as admin:
+        _refuse(
+            compare(
+                tuple(topic for topic in wanted(settings) if topic.name in written),
+                _found(admin, first_seconds=RECEIVER_LOOK_SECONDS_MAX),
+            )
+        )
 
 
 def source_names(settings: Settings) -> list[str]:
     """Our own source topics and the brand's, each once."""
-    return list(dict.fromkeys(["sources.customerio", "sources.intercom", *settings.source_topics]))
+    return list(dict.fromkeys([*(topic.name for topic in SOURCES), *settings.source_topics]))
 
 
-def _configuration(topic: Topic) -> dict[str, str]:
-    retention = {} if topic.retention_ms is None else {"retention.ms": str(topic.retention_ms)}
-    return {"cleanup.policy": topic.cleanup, **retention}
+def _refuse(there: Iterable[Difference]) -> None:
+    breaking = [difference.sentence for difference in there if difference.breaks]
+    if breaking:
+        raise Misconfigured(f"the topics in Kafka do not fit: {'; '.join(breaking)}; {REMEDY}")
 
 
-def _partitions(admin: AdminClient) -> dict[str, int]:
-    return {name: len(held.partitions) for name, held in admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics.items()}
+@contextmanager
+def _asking(settings: Settings) -> Iterator[AdminClient]:
+    """An admin client whose failures are told in words that an operator can act on."""
+    try:
+        yield AdminClient(for_librdkafka(settings) | {"log_level": "2"})
+    except (KafkaException, TimeoutError) as error:
+        why = error.args[0].name() if isinstance(error, KafkaException) else "no answer"
+        if why == "INVALID_REPLICATION_FACTOR":
+            raise Misconfigured(
+                f"CONCIERGE_REPLICATION: is {settings.replication}, and the cluster has fewer brokers; set it lower or add some"
+            ) from None
+        raise Unreachable(
+            f"Kafka cannot be used at CONCIERGE_KAFKA_BOOTSTRAP ({why}): check that it runs there, and its TLS, "
+            "user and rights"
+        ) from None
 
 
-def _make(admin: AdminClient, missing: Mapping[str, Mapping[str, str]], partitions: int) -> None:
-    if (admin.list_topics(timeout=ANSWER_SECONDS_MAX).cluster_id or "").startswith(EMBEDDED_CLUSTER):
-        for name in missing:
+def _embedded(admin: AdminClient) -> bool:
+    return (admin.list_topics(timeout=ANSWER_SECONDS_MAX).cluster_id or "").startswith(EMBEDDED_CLUSTER)
+
+
+def _found(admin: AdminClient, *, first_seconds: float) -> dict[str, Found]:
+    """first_seconds: how long a broker may take to answer at all."""
+    held = admin.list_topics(timeout=first_seconds).topics
+    if _embedded(admin):
+        return {name: Found(len(topic.partitions)) for name, topic in held.items()}
+    names = [name for name in held if not name.startswith("__")]
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    told = admin.describe_configs(asked, request_timeout=ANSWER_SECONDS_MAX) if asked else {}
+    configurations = {resource.name: future.result(ANSWER_SECONDS_MAX) for resource, future in told.items()}
+    return {
+        name: Found(
+            len(held[name].partitions),
+            min((len(partition.replicas) for partition in held[name].partitions.values()), default=0),
+            {entry.name: entry.value for entry in configurations[name].values()},
+        )
+        for name in names
+    }
+
+
+def _make(admin: AdminClient, settings: Settings, there: Iterable[Difference]) -> None:
+    names = {difference.topic for difference in there if difference.what == "topic"}
+    if _embedded(admin):
+        for name in names:
             admin.list_topics(name, timeout=ANSWER_SECONDS_MAX)
         return
-    wanted = [NewTopic(name, partitions, BROKERS_DEFAULT, config=dict(held)) for name, held in missing.items()]
-    for made in admin.create_topics(wanted, operation_timeout=ANSWER_SECONDS_MAX).values():
+    made = [
+        NewTopic(topic.name, topic.partitions, topic.replication, config=dict(topic.configuration))
+        for topic in wanted(settings)
+        if topic.name in names
+    ]
+    if not made:
+        return
+    for future in admin.create_topics(made, operation_timeout=ANSWER_SECONDS_MAX).values():
         try:
-            made.result(ANSWER_SECONDS_MAX)
+            future.result(ANSWER_SECONDS_MAX)
         except KafkaException as error:
-            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another worker was faster
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # somebody else was faster
                 raise
+
+
+def _configure(admin: AdminClient, changed: Iterable[Difference]) -> None:
+    by_topic: dict[str, list[Difference]] = {}
+    for difference in changed:
+        by_topic.setdefault(difference.topic, []).append(difference)
+    resources = [
+        ConfigResource(ResourceType.TOPIC, name, incremental_configs=[_entry(one) for one in found])
+        for name, found in by_topic.items()
+    ]
+    told: Mapping[Any, Any] = admin.incremental_alter_configs(resources) if resources else {}
+    for future in told.values():
+        future.result(ANSWER_SECONDS_MAX)
+
+
+def _await_shown(admin: AdminClient, settings: Settings, only: str | None = None) -> None:
+    """A broker learns of a change a moment after the controller took it; a start right after this must not be refused."""
+    deadline = time.monotonic() + ANSWER_SECONDS_MAX
+    while True:
+        there = compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX))
+        if not [one for one in there if one.remedy is None and only in (None, one.what)]:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(SHOWN_POLL_SECONDS)
+
+
+def _entry(difference: Difference) -> ConfigEntry:
+    return ConfigEntry(difference.what, difference.wanted, incremental_operation=AlterConfigOpType.SET)

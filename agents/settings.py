@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agents.clock import Clock, read_clock
+from contracts.topics import REPLICATION_DEFAULT
 
 PREFIX, FILE_SUFFIX = "CONCIERGE_", "_FILE"
 FILE_BYTES_MAX = 64 * 1024  # a secret or a certificate path, never more
@@ -64,6 +65,12 @@ class Settings(BaseModel):
         default=8, ge=1, le=PARTITIONS_MAX,
         description="partitions of the person-keyed topics; never changed once there are records",
     )  # fmt: skip
+    replication: int = Field(
+        default=REPLICATION_DEFAULT,
+        ge=1,
+        le=7,
+        description="copies of each topic on the brokers; 1 where there is one broker",
+    )
     standbys: int = Field(
         default=1, ge=0, le=3, description="further workers that keep a copy of each partition's state"
     )
@@ -85,7 +92,7 @@ class Settings(BaseModel):
     )
     listen_host: str = Field(default="127.0.0.1", description="address that the receiver listens on")
     listen_port: int = Field(default=8080, ge=0, le=65535, description="port of the receiver")
-    metrics_port: int | None = Field(default=None, ge=0, le=65535, description="port of the worker's metrics")
+    metrics_port: int | None = Field(default=None, ge=0, le=65535, description="port of /live, /ready and /metrics")
 
     @field_validator("kafka_bootstrap")
     @classmethod

@@ -19,11 +19,12 @@ from agents.ingest import Ingest
 from agents.intercom import Intercom, TryLater, Unknown
 from agents.judge import CODEC as PEOPLE_CODEC
 from agents.judge import Judge
-from agents.kafka_topics import APP_NAME, Unreachable, ensure_topics
+from agents.kafka_topics import Unreachable, worker_sources
 from agents.marking import mark_round
 from agents.marks import Marks, Source
 from agents.reliable import EXIT_FAILED, App, Output, create_app
 from agents.settings import Settings
+from agents.topic_plan import APP_NAME
 from contracts.fields import manifest
 from contracts.policy import Policy, load
 from contracts.topics import COMMANDS, SIGNALS
@@ -39,7 +40,7 @@ def run(settings: Settings) -> int:
     """
     policy = load(settings.policy_file)
     try:
-        sources = ensure_topics(settings)
+        sources = worker_sources(settings)
     except Unreachable as error:
         log.critical("stopped", reason=str(error), exit=EXIT_FAILED)
         return EXIT_FAILED
@@ -54,7 +55,7 @@ def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int])
     clock = settings.clock_port()
     app = create_app(
         name=APP_NAME, bootstrap=settings.kafka_bootstrap, datadir=settings.data_dir, partitions=settings.partitions,
-        commit_seconds=settings.commit_seconds, replication=1, standbys=settings.standbys,
+        commit_seconds=settings.commit_seconds, replication=settings.replication, standbys=settings.standbys,
         session_seconds=settings.session_seconds, credentials=kafka_security.for_faust(settings),
     )  # fmt: skip
     marks = Marks()

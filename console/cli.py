@@ -9,6 +9,7 @@ from console.demo import demo
 from console.importing import import_
 from console.receive import receive
 from console.rehearse import rehearse
+from console.topics import topics
 from console.work import work
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ def _concierge() -> None:
 app.command("demo")(demo)
 app.command("receive")(receive)
 app.command("work")(work)
+app.command("topics")(topics)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)

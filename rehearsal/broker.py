@@ -82,8 +82,11 @@ def embedded_broker(topics: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def real_kafka(directory: Path, *, brokers: int = 1) -> Iterator[str]:
-    """Kafka's own broker(s) with their data under `directory`; topics are never created by accident. BrokerMissing."""
+def real_kafka(directory: Path, *, brokers: int = 1, more: str = "") -> Iterator[str]:
+    """Kafka's own broker(s) with their data under `directory`; topics are never created by accident. BrokerMissing.
+
+    more: properties that are added or replace ours, with {port} and {controller} where these ports are to stand.
+    """
     libraries = kafka_libraries()
     directory.mkdir(parents=True, exist_ok=True)
     ports = [(_free_port(), _free_port()) for _ in range(brokers)]
@@ -105,6 +108,7 @@ def real_kafka(directory: Path, *, brokers: int = 1) -> Iterator[str]:
                     directory=home / "log",
                     replicas=replicas,
                 )
+                + more.format(port=port, controller=controller)
             )
             java = ["java", HEAP, "-cp", f"{libraries}/*"]
             subprocess.run(

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.live import Live
 
-from agents.kafka_topics import TABLES, changelog
+from agents.topic_plan import TABLES, changelog
 from contracts.instant import HOUR_MS
 from contracts.topics import OURS
 from rehearsal import demo_kafka, shop, view

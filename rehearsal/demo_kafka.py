@@ -6,8 +6,10 @@ Refuses a broker whose topics hold records: a second day in the same log would b
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from agents.kafka_topics import make_missing
+from agents.settings import Settings
 from contracts.topics import OURS
-from rehearsal.broker import EMBEDDED_PARTITIONS, create_topics
+from rehearsal.broker import EMBEDDED_PARTITIONS
 
 PARTITIONS = EMBEDDED_PARTITIONS  # the same on any broker; enough to show that people are spread
 OWN_PREFIX = "concierge"  # of the topics that the worker makes for its own state
@@ -40,7 +42,7 @@ def prepare(bootstrap: str) -> frozenset[str]:
     wrong = sorted(name for name in ours & mine.keys() if len(mine[name].partitions) != PARTITIONS)
     if wrong:
         raise Unsuitable(f"{', '.join(wrong)} must have {PARTITIONS} partitions; delete them and the demo creates them")
-    create_topics(bootstrap, {name: (PARTITIONS, {}) for name in sorted(ours - mine.keys())})
+    make_missing(Settings(kafka_bootstrap=bootstrap, partitions=PARTITIONS, replication=1))
     return frozenset(before)
 
 

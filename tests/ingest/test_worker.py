@@ -3,11 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
 from confluent_kafka import Producer
 
-from agents.kafka_topics import Unreachable, changelog, ensure_topics
-from agents.settings import Misconfigured, read_settings
+from agents.topic_plan import TABLES, changelog
 from contracts import quarantined, signals
 from contracts.signals import Marked, Tracked
 from contracts.topics import OURS, QUARANTINE, SIGNALS
@@ -27,7 +25,7 @@ def settings_for(bootstrap: str, folder: Path) -> dict[str, str]:
 
 
 def test_a_worker_forwards_every_message_and_marks_every_source_behind_it(tmp_path: Path) -> None:
-    with embedded_broker([topic.name for topic in OURS]) as bootstrap:
+    with embedded_broker([*(topic.name for topic in OURS), *map(changelog, TABLES)]) as bootstrap:
         producer = Producer({"bootstrap.servers": bootstrap})
         for number in range(PEOPLE):
             call = {"type": "track", "event": "Product Added", "userId": f"u{number}", "messageId": f"m{number}"}
@@ -61,25 +59,3 @@ def test_a_worker_forwards_every_message_and_marks_every_source_behind_it(tmp_pa
             for value in values
         ]
         assert [(one.stage, one.reason, one.value) for one in kept] == [("ingest", "not_json", b"{rubbish")]
-
-
-def test_topics_are_made_once_and_a_wrong_number_of_partitions_is_refused(tmp_path: Path) -> None:
-    with embedded_broker([]) as bootstrap:
-        environment = settings_for(bootstrap, tmp_path)
-        expected = {"sources.customerio": EMBEDDED_PARTITIONS, "sources.intercom": EMBEDDED_PARTITIONS}
-        assert ensure_topics(read_settings(environment)) == expected
-        assert ensure_topics(read_settings(environment)) == expected
-        with pytest.raises(Misconfigured, match=r"CONCIERGE_PARTITIONS: is 7, .* has 4 partitions"):
-            ensure_topics(read_settings({**environment, "CONCIERGE_PARTITIONS": "7"}))
-        with pytest.raises(Misconfigured, match=r"CONCIERGE_SOURCE_TOPICS: there is no topic their\.events"):
-            ensure_topics(read_settings({**environment, "CONCIERGE_SOURCE_TOPICS": "their.events"}))
-        more = {**environment, "CONCIERGE_SOURCE_TOPICS": SIGNALS.name + "," + changelog("people")}
-        assert len(ensure_topics(read_settings(more))) == 4
-
-
-def test_a_broker_that_is_not_there_is_told_without_a_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agents.kafka_topics.ANSWER_SECONDS_MAX", 0.5)
-    with pytest.raises(Unreachable, match="CONCIERGE_KAFKA_BOOTSTRAP"):
-        ensure_topics(read_settings(settings_for("127.0.0.1:9", tmp_path)))

@@ -12,13 +12,15 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from agents.kafka_topics import apply_topics
+from agents.settings import Settings
 from backtests import backtest, importing
 from backtests.mapping import PRESETS
 from contracts import decisions, signals, topics
 from contracts.decisions import Decision
 from contracts.instant import from_rfc3339
 from contracts.policy import load
-from rehearsal.broker import create_topics, real_kafka
+from rehearsal.broker import real_kafka
 from streams.partition import Partition
 from tests.live.stage import await_until, process, records, simulated, tail
 
@@ -44,7 +46,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Itera
     backtest.run(calls, load(POLICY), out=folder / "result", until_ms=from_rfc3339(UNTIL))
     history = [decisions.decode(line) for line in (folder / "result" / "decisions.jsonl").read_bytes().splitlines()]
     with real_kafka(folder / "kafka") as bootstrap:
-        create_topics(bootstrap, {topic.name: (PARTITIONS, {}) for topic in topics.OURS})
+        apply_topics(Settings(kafka_bootstrap=bootstrap, partitions=PARTITIONS, replication=1))
         yield _play(folder, bootstrap, calls, history)
 
 
