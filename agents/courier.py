@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from agents import desired
 from agents.desired import Contact
 from agents.intercom import Known, Refused, TryLater, Unknown
+from agents.measures import DELIVERED
 from contracts.commands import Command
 from contracts.signals import Delivered
 
@@ -116,6 +117,12 @@ class Courier:
             heapq.heappush(self._lanes[lane], (ready_ms, self._number, partition, person))
             self._wake.set()
 
+    @property
+    def pending_count(self) -> int:
+        """Contacts whose newest command has no outcome yet, as far as it was read."""
+        held = sum(len(owned.held) for owned in self._partitions.values())
+        return len({person for _, person in self._planned} | self._flights.keys()) + held
+
     def due_ms(self) -> int | None:
         """When the next call may start; None where nothing waits. Calls in flight do not count."""
         heads = [lane[0][0] for lane in self._lanes.values() if lane]
@@ -209,12 +216,14 @@ class Courier:
             try:
                 known = await self._intercom.show(command, contact.known)
             except (TryLater, Unknown) as failure:
+                DELIVERED.labels("later" if isinstance(failure, TryLater) else "unknown").inc()
                 self._postpone(owned, partition, person, failure)
                 return
             except Refused as refused:
                 known, refusal = refused.known or contact.known, refused.reason
         if self._partitions.get(partition) is not owned:
             return  # another worker owns the person now and repeats the revision
+        DELIVERED.labels(_counted_as(refusal)).inc()
         self._keep(owned, person, lambda kept: desired.learned(kept, known))
         await self._deliver(outcome(command, refusal, self._clock.now_ms()))
         if self._partitions.get(partition) is owned:
@@ -238,6 +247,11 @@ class Courier:
     def _keep(self, owned: _Partition, person: str, change: Callable[[Contact], Contact]) -> None:
         """Changes the record as it is now: a newer command may have come while a call was in flight."""
         owned.contacts.put(person, change(owned.contacts.get(person) or Contact()))
+
+
+def _counted_as(refusal: str | None) -> str:
+    """A closed set: a refusal's reason is Intercom's own word, of which there may be any number."""
+    return "shown" if refusal is None else "expired" if refusal == "expired" else "refused"
 
 
 def outcome(command: Command, refusal: str | None, now_ms: int) -> Delivered:

@@ -14,6 +14,7 @@ from agents import desired
 from agents.clock import Clock, SimulatedClock
 from agents.courier import Courier, Shower
 from agents.desired import Contact
+from agents.measures import QUARANTINED
 from agents.reliable import Codec, Output, Record, Store
 from contracts import commands, signals, topics
 from contracts.signals import Delivered
@@ -83,6 +84,10 @@ class CourierAgent:
         )
         self._reading: dict[int, _Reading] = {}  # partitions that were not yet read to their end
 
+    @property
+    def pending_count(self) -> int:
+        return self._courier.pending_count
+
     def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
         assert store is not None, "the courier has a table"
         contacts = Contacts(store)
@@ -149,5 +154,6 @@ class CourierAgent:
 def _quarantined(record: Record) -> Output:
     """A record that is no command goes to quarantine with its original bytes."""
     place = f"{record.topic}/{record.partition}/{record.offset}"
+    QUARANTINED.labels("courier", "not_a_command").inc()
     body = {"stage": "courier", "reason": "not_a_command", "source": place, "value": record.value or b""}
     return Output(topics.QUARANTINE.name, place.encode(), msgspec.json.encode(body))

@@ -6,23 +6,16 @@ Every message of the source leads to at least one signal, one quarantined record
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 
-import prometheus_client
+from prometheus_client import Counter
 
 from agents.clock import Clock
 from agents.marks import Marks, Source
+from agents.measures import IGNORED, QUARANTINED, SIGNALLED
 from agents.reliable import Output, Record, Store
 from contracts import quarantined, signals
 from contracts.calls import parse
 from contracts.received import unframe
 from contracts.topics import QUARANTINE, SIGNALS
-
-SIGNALLED = prometheus_client.Counter("concierge_signals", "Signals by kind", ["kind"])
-REJECTED = prometheus_client.Counter(
-    "concierge_rejected", "Messages and calls sent to quarantine, by reason", ["reason"]
-)
-IGNORED = prometheus_client.Counter(
-    "concierge_ignored", "Messages and calls passed over on purpose, by reason", ["reason"]
-)
 
 
 class Ingest:
@@ -43,27 +36,27 @@ class Ingest:
 
     def batch(self, store: Store | None, records: Sequence[Record]) -> Iterable[Output]:
         now_ms = self._clock.now_ms()
-        counts: Tally[tuple[prometheus_client.Counter, str]] = Tally()
+        counts: Tally[tuple[Counter, tuple[str, ...]]] = Tally()
         outputs: list[Output] = []
         for record in records:
             outputs += self._one(record, now_ms, counts)
         for (counter, label), count in counts.items():
-            counter.labels(label).inc(count)
+            counter.labels(*label).inc(count)
         return outputs
 
-    def _one(self, record: Record, now_ms: int, counts: Tally[tuple[prometheus_client.Counter, str]]) -> list[Output]:
+    def _one(self, record: Record, now_ms: int, counts: Tally[tuple[Counter, tuple[str, ...]]]) -> list[Output]:
         received = unframe(record.value or b"")
         source = Source(record.topic, record.partition)
         parsed = parse(received.body, accepted_ms=self._marks.stamp(source, received.accepted_ms, now_ms))
         outputs = []
         for signal in parsed.signals:
-            counts[SIGNALLED, type(signal).__name__.lower()] += 1
+            counts[SIGNALLED, (type(signal).__name__.lower(),)] += 1
             outputs.append(Output(SIGNALS.name, signal.person.encode(), signals.encode(signal)))
         for index, (reason, value) in enumerate(parsed.rejected):
-            counts[REJECTED, reason] += 1
+            counts[QUARANTINED, ("ingest", reason)] += 1
             place = f"{source.name()}/{record.offset}/{index}"
             for part in quarantined.in_parts(stage="ingest", reason=reason, source=place, value=value):
                 outputs.append(Output(QUARANTINE.name, place.encode(), quarantined.encode(part)))
         for name in parsed.ignored:
-            counts[IGNORED, name] += 1
+            counts[IGNORED, (name,)] += 1
         return outputs

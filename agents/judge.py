@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from agents.measures import DECIDED, QUARANTINED, TAKEN
 from agents.reliable import Codec, Output, Record, Store
 from contracts import commands, decisions, signals, topics
 from contracts.policy import Policy
@@ -117,6 +118,7 @@ class Judge:
         for record in records:
             thinking = self._partitions[record.partition]
             outputs += self._one(thinking, record)
+        TAKEN.inc(len(records))
         return outputs
 
     def before_flush(self, store: Store | None, next_offset: int) -> None:
@@ -128,12 +130,25 @@ class Judge:
         entries = [entry for entry in entries if entry[0] < next_offset][1 - CONTROLS_KEPT :]
         store.put(CONTROL_KEY, ControlLog([*entries, (next_offset, now)]))
 
+    def log_times_ms(self) -> dict[int, int | None]:
+        """Log time per partition that is judged here, None before all sources have spoken."""
+        return {number: thinking.control.marks.time_ms for number, thinking in self._partitions.items()}
+
+    def trouble_counts(self) -> dict[int, int]:
+        """Inputs per partition that are not to be trusted now."""
+        return {
+            number: sum(trouble.until_ms is None for trouble in thinking.control.drift.troubles)
+            for number, thinking in self._partitions.items()
+        }
+
     def _one(self, thinking: Partition, record: Record) -> list[Output]:
         try:
             signal = signals.decode(record.value or b"")
         except msgspec.DecodeError:
             return [unreadable(record)]
         effects = thinking.take(signal, record.offset)
+        for decision in effects.decisions:
+            DECIDED.labels(decision.audience, decision.outcome, decision.reason).inc()
         for trouble in effects.troubles:
             self._tell(trouble, record.partition)
         return outputs_of(effects)
@@ -161,5 +176,6 @@ def outputs_of(effects: Effects) -> list[Output]:
 def unreadable(record: Record) -> Output:
     """A record of the log that is no signal goes to quarantine with its original bytes."""
     place = f"{record.topic}/{record.partition}/{record.offset}"
+    QUARANTINED.labels("judge", "not_a_signal").inc()
     body = {"stage": "judge", "reason": "not_a_signal", "source": place, "value": record.value or b""}
     return Output(topics.QUARANTINE.name, place.encode(), msgspec.json.encode(body))

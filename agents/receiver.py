@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import structlog
-from prometheus_client import Counter
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +19,8 @@ from starlette.routing import Route
 from agents import signature
 from agents.clock import Clock
 from agents.log_writer import LogUnavailable, LogWriter
+from agents.measures import QUARANTINED, RECEIVE_SECONDS, RECEIVED
+from agents.probes import Ask, Told, routes
 from agents.settings import Settings
 from contracts import large_batch, quarantined
 from contracts.received import frame
@@ -28,7 +29,6 @@ from contracts.topics import QUARANTINE, SOURCE_CUSTOMERIO, SOURCE_INTERCOM
 BODY_BYTES_MAX = 16 * 1024 * 1024  # thirty times Customer.io's largest batch; beyond it nobody means us
 ONE_RECORD_BYTES_MAX = 1_000_000  # fits with our frame and Kafka's own into Kafka's default of 1,048,588
 
-RECEIVED = Counter("concierge_received", "Webhooks by door and how they were answered", ["door", "answer"])
 log = structlog.get_logger(__name__)
 
 Check = Callable[[bytes, Mapping[str, str]], bool]
@@ -61,25 +61,36 @@ def doors(settings: Settings) -> list[Door]:
 
 
 def receiver_app(*, doors: list[Door], writer: LogWriter, clock: Clock) -> Starlette:
-    """POST to each door; HEAD to it answers 200 (Intercom probes so); GET /health and /ready."""
+    """POST to each door; HEAD to it answers 200 (Intercom probes so); GET /live and /ready."""
 
-    async def health(request: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    async def ready(request: Request) -> Response:
-        return PlainTextResponse("ok") if await writer.reachable() else _unavailable()
-
-    routes = [Route("/health", health), Route("/ready", ready)]
+    found = routes(live=live, ready=reaching(writer))
     for door in doors:
-        routes.append(Route(door.path, _endpoint(door, writer, clock), methods=["POST", "HEAD"]))
-    return Starlette(routes=routes)
+        found.append(Route(door.path, _endpoint(door, writer, clock), methods=["POST", "HEAD"]))
+    return Starlette(routes=found)
+
+
+async def live() -> Told:
+    """Whoever hears this has been answered."""
+    return Told(True, "receiving")
+
+
+def reaching(writer: LogWriter) -> Ask:
+    """Ready while the log can be reached."""
+
+    async def ready() -> Told:
+        if await writer.reachable():
+            return Told(True, "receiving; the log can be reached")
+        return Told(False, "the log cannot be reached; every webhook is answered 503 and will be sent again")
+
+    return ready
 
 
 def _endpoint(door: Door, writer: LogWriter, clock: Clock) -> Callable[[Request], object]:
     async def receive(request: Request) -> Response:
         if request.method == "HEAD":
             return Response()
-        response = await _receive(door, writer, clock, request)
+        with RECEIVE_SECONDS.labels(door.source).time():
+            response = await _receive(door, writer, clock, request)
         RECEIVED.labels(door.source, str(response.status_code)).inc()
         return response
 
@@ -112,6 +123,7 @@ def records_of(body: bytes, *, door: Door, accepted_ms: int) -> list[tuple[str, 
         bodies = large_batch.split(body, bytes_max=ONE_RECORD_BYTES_MAX)
     if bodies is None:
         place = f"{door.source}/{hashlib.sha256(body).hexdigest()[:32]}"
+        QUARANTINED.labels("receive", "too_large").inc()
         parts = quarantined.in_parts(stage="receive", reason="too_large", source=place, value=body)
         return [(QUARANTINE.name, quarantined.encode(part)) for part in parts]
     return [(door.topic, frame(one, accepted_ms=accepted_ms, source=door.source)) for one in bodies]

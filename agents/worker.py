@@ -5,9 +5,9 @@ Without an Intercom token nothing is sent: the courier stays away and commands w
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from typing import Any
 
-import prometheus_client
 import structlog
 from faust.types import TP
 
@@ -22,6 +22,9 @@ from agents.judge import Judge
 from agents.kafka_topics import Unreachable, worker_sources
 from agents.marking import mark_round
 from agents.marks import Marks, Source
+from agents.measures import RUNNING
+from agents.measuring import Measuring
+from agents.probes import Told, serving
 from agents.reliable import EXIT_FAILED, App, Output, create_app
 from agents.settings import Settings
 from agents.topic_plan import APP_NAME
@@ -45,9 +48,18 @@ def run(settings: Settings) -> int:
         log.critical("stopped", reason=str(error), exit=EXIT_FAILED)
         return EXIT_FAILED
     app = build_worker(settings, policy, sources)
-    if settings.metrics_port is not None:
-        prometheus_client.start_http_server(settings.metrics_port, settings.listen_host)
-    return app.run()
+    RUNNING.labels("worker", version("concierge"), policy.hash).set(1)
+
+    async def live() -> Told:
+        health = app.health()
+        return Told(health.live, health.reason)
+
+    async def ready() -> Told:
+        health = app.health()
+        return Told(health.ready, health.reason)
+
+    with serving(settings, live=live, ready=ready):
+        return app.run()
 
 
 def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int]) -> App:
@@ -61,12 +73,21 @@ def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int])
     marks = Marks()
     for topic, partitions in sources.items():
         app.agent(topic, partitions=partitions)(Ingest(clock, marks))
-    app.agent(SIGNALS.name, partitions=settings.partitions, table="people", codec=PEOPLE_CODEC)(Judge(policy))
+    judge = Judge(policy)
+    app.agent(SIGNALS.name, partitions=settings.partitions, table="people", codec=PEOPLE_CODEC)(judge)
     _add_marking(app, settings, clock, marks, sources)
+    courier = None
     if settings.intercom_token is not None:
-        _add_courier(app, settings, policy, clock)
+        courier = _add_courier(app, settings, policy, clock)
     else:
         log.warning("no_courier", reason="CONCIERGE_INTERCOM_TOKEN is not set, so nothing is sent to Intercom")
+    read = [*sources, SIGNALS.name, *([COMMANDS.name] if courier is not None else [])]
+    measuring = Measuring(app, read, judge, courier, clock)
+
+    async def measure() -> None:
+        await measuring.run()
+
+    app.task(measure)
     return app
 
 
@@ -83,7 +104,7 @@ def _add_marking(app: App, settings: Settings, clock: Clock, marks: Marks, sourc
     app.task(marking)
 
 
-def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> None:
+def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> CourierAgent:
     assert settings.intercom_token is not None, "asked by the caller"
     intercom = Intercom(
         base_url=settings.intercom_address,
@@ -101,6 +122,7 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> 
             await intercom.close()
 
     app.task(delivering)
+    return courier
 
 
 async def _register(intercom: Intercom, policy: Policy) -> None:

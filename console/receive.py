@@ -16,9 +16,11 @@ def receive() -> None:
     import asyncio
     import os
 
+    from agents import logs
     from agents.receive import receive as serve
     from agents.settings import Misconfigured, read_settings
 
+    logs.configure()
     with refusing(Misconfigured):
         code = asyncio.run(serve(read_settings(os.environ)))
     raise typer.Exit(code)

@@ -16,9 +16,11 @@ def work() -> None:
     """
     import os
 
+    from agents import logs
     from agents.settings import Misconfigured, read_settings
     from contracts.policy import PolicyError
 
+    logs.configure()
     with refusing(Misconfigured, PolicyError):
         settings = read_settings(os.environ)
         from agents.worker import run  # after the settings, so that a misconfiguration is told at once

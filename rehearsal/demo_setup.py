@@ -23,12 +23,13 @@ LEAD_SECONDS = 15.0  # a worker needs most of it to load and to join its group o
 MARK_SECONDS, COMMIT_SECONDS = 0.2, 0.2  # short: at this speed 0.2 s are five minutes of the day
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "skincare.yaml"
 _RECEIVER = (
-    "import asyncio, os; from agents.receive import receive; from agents.settings import read_settings; "
+    "import asyncio, os; from agents import logs; from agents.receive import receive; "
+    "from agents.settings import read_settings; logs.configure(); "
     "raise SystemExit(asyncio.run(receive(read_settings(os.environ))))"
 )
 _WORKER = (
-    "import os; from agents.settings import read_settings; from agents.worker import run; "
-    "raise SystemExit(run(read_settings(os.environ)))"
+    "import os; from agents import logs; from agents.settings import read_settings; from agents.worker import run; "
+    "logs.configure(); raise SystemExit(run(read_settings(os.environ)))"
 )
 _INTERCOM = (
     "import sys; from pathlib import Path; from contracts.fields import manifest; from contracts.policy import load; "

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiokafka
 
+from agents import logs
 from agents.settings import read_settings
 from agents.worker import run
 
@@ -22,6 +23,7 @@ class _Impatient(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka h
 
 def main() -> int:
     """The worker's exit code."""
+    logs.configure()
     aiokafka.AIOKafkaConsumer = _Impatient
     return run(read_settings(os.environ))
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import httpx
 
 from agents.intercom.failures import Refused, TryLater, Unauthorized, Unknown
+from agents.measures import RATE_LEFT, REQUESTS
 
 API_VERSION = "2.16"
 CONNECT_SECONDS = 3.0  # a healthy handshake takes a fraction of this
@@ -76,8 +77,10 @@ class Line:
         try:
             answer = await self._http.request(method, path, json=body)
         except FAILURES_SHARED as error:
+            REQUESTS.labels("no_connection").inc()
             raise TryLater(PAUSE_SECONDS, f"no connection ({type(error).__name__})", shared=True) from error
         except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:
+            REQUESTS.labels("lost").inc()
             self._lost(type(error).__name__, harmless)
         self._heed(answer)
         if not answer.is_success:
@@ -90,6 +93,10 @@ class Line:
             raise TryLater(left_ms / 1000, "the rate limit is used up", shared=True)
 
     def _heed(self, answer: httpx.Response) -> None:
+        REQUESTS.labels(str(answer.status_code)).inc()
+        left = answer.headers.get("X-RateLimit-Remaining", "")
+        if left.isascii() and left.isdigit():
+            RATE_LEFT.set(int(left))
         if answer.status_code == 429 or answer.headers.get("X-RateLimit-Remaining") == "0":
             after_seconds = self._until_reset(answer)
             self._closed_until_ms = max(self._closed_until_ms, self._now_ms() + int(after_seconds * 1000))

@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.failure import told
 from agents.reliable.consumer import Agent, Work, consumer_class
 from agents.reliable.record import Codec, Handler, Output, Plain
 from agents.reliable.recovery import table_manager_class
@@ -100,7 +101,7 @@ class App:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                self._work.fail(f"the task {function.__name__} failed: {error!r}")
+                self._work.fail(f"the task {function.__name__} failed: {told(error)}")
                 raise
 
         guarded.__name__ = function.__name__

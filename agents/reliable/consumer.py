@@ -14,6 +14,8 @@ import rocksdict
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.failure import told
+from agents.measures import COMMITS, FLUSH_SECONDS, FLUSHED, REBALANCES
 from agents.reliable.record import Codec, Handler, Output, Record
 from agents.reliable.store import Store
 
@@ -132,12 +134,14 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                     try:
                         outputs = list(agent.handler.batch(work.stores[tp], chunk))
                     except Exception as error:
-                        work.fail(f"the handler of {tp.topic} failed at {tp.partition}/{chunk[0].offset}: {error!r}")
+                        work.fail(
+                            f"the handler of {tp.topic} failed at {tp.partition}/{chunk[0].offset}: {told(error)}"
+                        )
                         raise
                     try:
                         await self.send(outputs)
                     except Exception as error:  # the chunk's state is dirty: nothing may be flushed without its outputs
-                        work.fail(f"an output of {tp.topic} at {tp.partition}/{chunk[0].offset} failed: {error!r}")
+                        work.fail(f"an output of {tp.topic} at {tp.partition}/{chunk[0].offset} failed: {told(error)}")
                         raise
                     work.positions[tp] = self._read_offset[tp] = chunk[-1].offset + 1
                 if work.dirty_count() > DIRTY_RECORDS_MAX:
@@ -165,15 +169,18 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
 
         async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
             """Also flush when no offset moved: tasks produce and write outside of batches."""
+            began = time.monotonic()
             try:
                 positions = await self._flush()
             except Exception as error:
-                work.fail(f"a commit could not make its outputs and state durable: {error!r}")
+                work.fail(f"a commit could not make its outputs and state durable: {told(error)}")
                 raise
+            FLUSH_SECONDS.observe(time.monotonic() - began)
             offsets = {tp: offset for tp, offset in positions.items() if offset > (self._committed_offset.get(tp) or 0)}
             if offsets and not await self._commit_offsets(offsets, start_new_transaction=start_new_transaction):
                 work.fail("the broker refused a commit: another worker owns these partitions now")
             work.committed_at = time.monotonic()
+            COMMITS.inc()
             return bool(offsets)
 
         async def _flush(self) -> dict[TP, int]:
@@ -211,6 +218,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                     batch.put(key, value)
             batch.put(table.data.offset_key, str(max(metadata.offset for metadata in acknowledged)).encode())
             store.local.write(batch)
+            FLUSHED.inc(len(records))
 
         async def _fence(self) -> None:
             """Before the last flush of a generation: a member that outlived its session must not write over its successor."""
@@ -220,6 +228,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
 
         async def on_partitions_revoked(self, revoked: set[TP]) -> None:
             self._final = True
+            REBALANCES.inc()
             try:
                 if work.stores:
                     await self.commit()

@@ -6,6 +6,7 @@ from typing import Any
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 
+from agents.failure import told
 from agents.reliable.consumer import Work
 
 PARK_SECONDS_MAX = 20.0  # the fetcher asks at least once a second whether it should stop
@@ -56,7 +57,7 @@ def table_manager_class(work: Work) -> type[TableManager]:
             try:
                 work.assign(sources, consumer._committed_offset, begins)
             except Exception as error:
-                work.fail(f"a partition could not be opened: {error!r}")
+                work.fail(f"a partition could not be opened: {told(error)}")
                 raise
             consumer.resume_partitions(sources)
             self.completed.set()

@@ -110,7 +110,7 @@ async def test_without_kafka_the_sender_is_told_to_try_again(log: FakeLog) -> No
         answer = await http.post("/customerio/webhook", content=CALL, headers=report_headers(CALL))
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert (await http.get("/ready")).status_code == 503
-        assert (await http.get("/health")).status_code == 200
+        assert (await http.get("/live")).status_code == 200
         log.away = False
         assert (await http.get("/ready")).status_code == 200
 
