@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -25,7 +25,9 @@ from contracts.topics import QUARANTINE, SOURCES
 
 ANSWER_SECONDS_MAX = 15.0
 RECEIVER_LOOK_SECONDS_MAX = 2.0  # nothing is received meanwhile; where Kafka is away it starts all the same
+LOOK_SECONDS = 1.0
 SHOWN_POLL_SECONDS = 0.1
+REFUSALS = {"_SSL": "TLS fails: is its certificate trusted?", "_AUTHENTICATION": "user or password refused"}
 EMBEDDED_CLUSTER = "mockCluster"  # librdkafka's own broker makes what is asked about, and knows no configuration
 
 
@@ -35,14 +37,14 @@ class Unreachable(Exception):
 
 def differences(settings: Settings) -> list[Difference]:
     """What `apply_topics` would change, and what it cannot. Changes nothing. Unreachable."""
-    with _asking(settings) as admin:
-        return compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX))
+    with _asking(settings, answer_seconds=ANSWER_SECONDS_MAX) as admin:
+        return compare(wanted(settings), _found(admin))
 
 
 def apply_topics(settings: Settings) -> list[Difference]:
     """Make what is missing and set what is set otherwise; returns what was done. Misconfigured, Unreachable."""
-    with _asking(settings) as admin:
-        there = compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX))
+    with _asking(settings, answer_seconds=ANSWER_SECONDS_MAX) as admin:
+        there = compare(wanted(settings), _found(admin))
         doable = [difference for difference in there if difference.remedy is None]
         _make(admin, settings, there)
         _configure(admin, [difference for difference in doable if difference.what != "topic"])
@@ -52,15 +54,15 @@ def apply_topics(settings: Settings) -> list[Difference]:
 
 def make_missing(settings: Settings) -> None:
     """Make what is missing and leave the others as they are. Misconfigured, Unreachable."""
-    with _asking(settings) as admin:
-        _make(admin, settings, compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX)))
+    with _asking(settings, answer_seconds=ANSWER_SECONDS_MAX) as admin:
+        _make(admin, settings, compare(wanted(settings), _found(admin)))
         _await_shown(admin, settings, only="topic")
 
 
 def worker_sources(settings: Settings) -> dict[str, int]:
     """Partitions of each source topic, for a worker that may start. Misconfigured where it must not, Unreachable."""
-    with _asking(settings) as admin:
-        there = _found(admin, first_seconds=ANSWER_SECONDS_MAX)
+    with _asking(settings, answer_seconds=ANSWER_SECONDS_MAX) as admin:
+        there = _found(admin)
     _refuse(compare(wanted(settings), there))
     absent = [name for name in settings.source_topics if name not in there]
     if absent:
@@ -73,13 +75,9 @@ def worker_sources(settings: Settings) -> dict[str, int]:
 def check_receiver(settings: Settings) -> None:
     """Misconfigured where a topic that the receiver writes to is missing or would lose its records, Unreachable."""
     written = {topic.name for topic in (*SOURCES, QUARANTINE)}
-    with _asking(settings) as admin:
-        _refuse(
-            compare(
-                tuple(topic for topic in wanted(settings) if topic.name in written),
-                _found(admin, first_seconds=RECEIVER_LOOK_SECONDS_MAX),
-            )
-        )
+    with _asking(settings, answer_seconds=RECEIVER_LOOK_SECONDS_MAX) as admin:
+        there = _found(admin)
+    _refuse(compare(tuple(topic for topic in wanted(settings) if topic.name in written), there))
 
 
 def source_names(settings: Settings) -> list[str]:
@@ -94,12 +92,21 @@ def _refuse(there: Iterable[Difference]) -> None:
 
 
 @contextmanager
-def _asking(settings: Settings) -> Iterator[AdminClient]:
+def _asking(settings: Settings, *, answer_seconds: float) -> Iterator[AdminClient]:
     """An admin client whose failures are told in words that an operator can act on."""
+    refusals: list[str] = []
+
+    def note(error: KafkaError) -> None:
+        if error.name() in REFUSALS:
+            refusals.append(error.name())
+
     try:
-        yield AdminClient(for_librdkafka(settings) | {"log_level": "2"})
+        admin = AdminClient(for_librdkafka(settings) | {"log_level": "0", "error_cb": note})
+        _await_answer(admin, refusals, seconds=answer_seconds)
+        yield admin
     except (KafkaException, TimeoutError) as error:
         why = error.args[0].name() if isinstance(error, KafkaException) else "no answer"
+        why = REFUSALS.get(refusals[0], why) if refusals else why
         if why == "INVALID_REPLICATION_FACTOR":
             raise Misconfigured(
                 f"CONCIERGE_REPLICATION: is {settings.replication}, and the cluster has fewer brokers; set it lower or add some"
@@ -110,13 +117,26 @@ def _asking(settings: Settings) -> Iterator[AdminClient]:
         ) from None
 
 
+def _await_answer(admin: AdminClient, refusals: list[str], *, seconds: float) -> None:
+    """Until a broker answers. What it refuses now it refuses in a quarter of a minute too, so that ends the wait."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            admin.list_topics(timeout=min(LOOK_SECONDS, max(left, 0.01)))
+            return
+        except KafkaException:
+            admin.poll(0)
+            if refusals or left <= 0:
+                raise
+
+
 def _embedded(admin: AdminClient) -> bool:
     return (admin.list_topics(timeout=ANSWER_SECONDS_MAX).cluster_id or "").startswith(EMBEDDED_CLUSTER)
 
 
-def _found(admin: AdminClient, *, first_seconds: float) -> dict[str, Found]:
-    """first_seconds: how long a broker may take to answer at all."""
-    held = admin.list_topics(timeout=first_seconds).topics
+def _found(admin: AdminClient) -> dict[str, Found]:
+    held = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
     if _embedded(admin):
         return {name: Found(len(topic.partitions)) for name, topic in held.items()}
     names = [name for name in held if not name.startswith("__")]
@@ -171,7 +191,7 @@ def _await_shown(admin: AdminClient, settings: Settings, only: str | None = None
     """A broker learns of a change a moment after the controller took it; a start right after this must not be refused."""
     deadline = time.monotonic() + ANSWER_SECONDS_MAX
     while True:
-        there = compare(wanted(settings), _found(admin, first_seconds=ANSWER_SECONDS_MAX))
+        there = compare(wanted(settings), _found(admin))
         if not [one for one in there if one.remedy is None and only in (None, one.what)]:
             return
         if time.monotonic() > deadline:

@@ -147,6 +147,7 @@ class App:
         worker = faust.Worker(
             self.faust, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False, debug=False
         )
+        worker.spinner = None  # it would write terminal codes between the lines of a log
         self._work.watch = self._watch
         self._moved_at = time.monotonic()
         threading.Thread(target=self._guard, name="watchdog", daemon=True).start()

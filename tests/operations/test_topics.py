@@ -173,9 +173,9 @@ def test_a_broker_that_is_not_there_is_told_without_a_traceback(monkeypatch: pyt
 
 
 def test_what_is_no_fault_of_reaching_kafka_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(admin: object, *, first_seconds: float) -> dict[str, Found]:
+    def broken(admin: object) -> dict[str, Found]:
         raise RuntimeError("a defect")
 
     monkeypatch.setattr("agents.kafka_topics._found", broken)
-    with pytest.raises(RuntimeError, match="a defect"):
-        differences(read_settings(environment("127.0.0.1:9")))
+    with pytest.raises(RuntimeError, match="a defect"), embedded_broker([]) as address:
+        differences(read_settings(environment(address)))
