@@ -151,6 +151,13 @@ class Audience(Rule):
     through_pressure: bool = False
     not_stopped_by: tuple[Literal["purchased", "refunded", "in_conversation"], ...] = ()
 
+    @cached_property
+    def staffing_edges(self) -> tuple[int, ...]:
+        """Minutes of the week, from Monday 00:00 on the wall clock, at which a span of `hours` begins or ends."""
+        spans = () if self.hours == "always" else self.hours
+        days = [(span, DAYS.index(day) * 24 * 60) for span in spans for day in span.days]
+        return tuple(sorted({begin + edge for span, begin in days for edge in (span.opens, span.closes)}))
+
     @model_validator(mode="after")
     def _window(self) -> "Audience":
         same = self.enter_after.of_cycle == self.leave_after.of_cycle

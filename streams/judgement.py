@@ -17,6 +17,8 @@ from streams.conditions import Answer, Scene, all_of, soonest
 from streams.drift import Trouble, saw
 from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
 
+WEEK_MINUTES = 7 * 24 * 60
+
 
 class Verdict(NamedTuple):
     """A change of an episode; `said` is False for what a held-out person's virtual episode does in silence.
@@ -388,12 +390,20 @@ def _aware(at_ms: int) -> datetime:
 
 
 def _next_change(audience: Audience, at_ms: int, policy: Policy) -> int | None:
-    """The next full minute at which somebody comes or the last one goes; at most an hour on, so that a clock change is
-    seen. None where somebody is always there."""
+    """The next full minute at which somebody may come or go. None where somebody is always there.
+
+    While the clocks stand still it is read off the week's spans; across a change of clocks it is looked for minute by
+    minute, at most an hour on.
+    """
     if audience.hours == "always":
         return None
-    at = _aware(at_ms)
-    now, minute_ms = staffed(audience, policy.zone, at), at_ms - at_ms % MINUTE_MS
+    at, minute_ms = _aware(at_ms), at_ms - at_ms % MINUTE_MS
+    wall = at.astimezone(policy.zone)
+    minute = (wall.weekday() * 24 + wall.hour) * 60 + wall.minute
+    ahead = min((edge - minute - 1) % WEEK_MINUTES + 1 for edge in audience.staffing_edges)
+    if (at + timedelta(minutes=ahead)).astimezone(policy.zone).utcoffset() == wall.utcoffset():
+        return minute_ms + ahead * MINUTE_MS
+    now = staffed(audience, policy.zone, at)
     for minutes in range(1, 60):
         if staffed(audience, policy.zone, at + timedelta(minutes=minutes)) != now:
             return minute_ms + minutes * MINUTE_MS

@@ -8,6 +8,7 @@ from contracts.conditions import Bounds, Condition
 from contracts.policy import Audience, Policy
 from tests.oracle.facts import Facts, When
 
+READ: dict[int, tuple[Condition, str, object]] = {}  # conditions that were asked before, each read once
 STOPS = ("purchased", "refunded", "cancelled", "unsubscribed", "in_conversation", "excluded", "erased")
 
 
@@ -60,8 +61,10 @@ class Asking(NamedTuple):
         return all(self.holds(condition) for condition in conditions)
 
     def holds(self, condition: Condition) -> bool:
-        word = condition.word()
-        return bool(getattr(self, f"_{word}")(condition.inner()))
+        if id(condition) not in READ:
+            READ[id(condition)] = (condition, f"_{condition.word()}", condition.inner())
+        _, asked, inner = READ[id(condition)]
+        return bool(getattr(self, asked)(inner))
 
     def _any(self, inner: Sequence[Condition]) -> bool:
         return any(self.holds(condition) for condition in inner)

@@ -7,6 +7,8 @@ from contracts.conditions import Edge
 from contracts.policy import Audience, Policy
 from tests.oracle.facts import Facts, Order, When
 
+SPANS: dict[str, tuple[int, ...]] = {}
+
 
 def edge_of(edge: Edge, anchor: When, facts: Facts) -> int | None:
     """The first whole millisecond at or after it; None where it stands on a cycle that is unknown."""
@@ -47,6 +49,12 @@ def first_with_guide(counted: Sequence[Order], policy: Policy) -> When | None:
 
 def spans_of(policy: Policy) -> tuple[int, ...]:
     """Every distance from an occurrence at which time alone could change anything."""
+    if policy.hash not in SPANS:
+        SPANS[policy.hash] = tuple(sorted(_spans_of(policy)))
+    return SPANS[policy.hash]
+
+
+def _spans_of(policy: Policy) -> set[int]:
     spans = {limit.within for limit in policy.caps + policy.pressure.limits} | {policy.cart_forgotten_after}
     spans |= set(policy.stops.model_dump().values())
     for audience in policy.audiences.values():
@@ -57,4 +65,4 @@ def spans_of(policy: Policy) -> tuple[int, ...]:
             conditions += (condition.any or ()) + (condition.all or ())
             for asked in (condition.event, condition.pages):
                 spans |= {span for name in ("within", "at_least_ago") if (span := getattr(asked, name, None))}
-    return tuple(sorted(spans))
+    return spans
