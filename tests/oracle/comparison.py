@@ -18,28 +18,39 @@ AFTER_MS = 200 * DAY_MS  # longer than any window of the shipped policy, so that
 
 
 class Compared(NamedTuple):
+    """facts: per person that is told of, what both would show when the history ends, where that differs."""
+
     product: Counter[Said]
     oracle: Counter[Said]
+    facts: list[str]
 
     def difference(self) -> str:
-        """One line per decision that only one side has, oldest first; empty where they agree."""
+        """One line per decision that only one side has, oldest first, and per fact; empty where they agree."""
         lines = [(said.at_ms, "only product", said) for said in self.product - self.oracle]
         lines += [(said.at_ms, "only oracle ", said) for said in self.oracle - self.product]
-        return "\n".join(f"{side} {said}" for _, side, said in sorted(lines))
+        return "\n".join([f"{side} {said}" for _, side, said in sorted(lines)] + self.facts)
 
 
 def compare(history: Sequence[PersonSignal], policy: Policy = SHIPPED, *, outcomes: bool = False) -> Compared:
-    until_ms = history[-1].accepted_ms + AFTER_MS
-    run = played(history, policy, outcomes=outcomes)
-    product = Counter(said(decision) for decision in run.decisions)
-    return Compared(product, Counter(reckon(history, policy, until_ms, outcomes=outcomes)))
-
-
-def played(history: Sequence[PersonSignal], policy: Policy, *, outcomes: bool) -> Run:
-    run = Run(policy, arm=lambda key: arm_by_hash(key, policy), outcomes=outcomes)
+    last_ms = history[-1].accepted_ms
+    run = start(policy, outcomes=outcomes)
     run.read(history)
-    run.mark(history[-1].accepted_ms + AFTER_MS)
-    return run
+    run.mark(last_ms)
+    world = reckon(history, policy, outcomes=outcomes)
+    world.advance(last_ms)
+    facts = []
+    for key, life in world.lives.items():
+        ours, theirs = run.partition.facts(key, last_ms), life.shown(last_ms)
+        facts += [
+            f"{key} {name}: product {ours[name]}, oracle {fact}" for name, fact in theirs.items() if ours[name] != fact
+        ]
+    run.mark(last_ms + AFTER_MS)
+    world.advance(last_ms + AFTER_MS)
+    return Compared(Counter(said(decision) for decision in run.decisions), Counter(world.said), facts)
+
+
+def start(policy: Policy, *, outcomes: bool) -> Run:
+    return Run(policy, arm=lambda key: arm_by_hash(key, policy), outcomes=outcomes)
 
 
 def said(decision: Decision) -> Said:

@@ -61,7 +61,7 @@ class Cart:
         self.total, self.total_currency, self.has_total = None, None, False
 
     def empty(self) -> bool:
-        return not self.lines and not self.has_total
+        return not self.lines and not (self.has_total and self.total != 0)
 
     def value(self, policy: Policy) -> Decimal | None:
         if self.has_total:
@@ -121,6 +121,7 @@ class Facts:
     conversations: dict[str, tuple[When, bool]] = field(default_factory=dict)
     traits: dict[str, object] = field(default_factory=dict)
     email: str | None = None
+    viewed: str | None = None
     erased: bool = False
     cycle_ms: Fraction | None = None
 
@@ -142,6 +143,8 @@ def learn(applied: Applied, policy: Policy, address: tuple[When, str] | None = N
     for when, signal in in_time:
         if isinstance(signal, Tracked):
             facts.events.append((when, signal.event, signal.order_id))
+            if signal.event == "Product Viewed" and signal.item is not None:
+                facts.viewed = signal.item.name or signal.item.product or facts.viewed
             if signal.event.startswith("Viewed ") and signal.event.endswith(" Page"):
                 facts.pages.append((when, page_kind(signal.path or signal.event, policy)))
         elif isinstance(signal, Paged):

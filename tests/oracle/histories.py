@@ -161,14 +161,20 @@ def traits(pick: Pick) -> dict[str, Scalar]:
 
 
 def cart(pick: Pick, stamp: dict[str, Any]) -> Tracked:
-    event = pick(("Product Added",) * 3 + ("Product Removed", "Cart Viewed", "Checkout Started", "Checkout Updated"))
+    event = pick(
+        ("Product Added",) * 6
+        + ("Product Viewed", *("Product Removed", "Cart Viewed", "Checkout Started", "Checkout Updated") * 2)
+    )
     currency = pick((None, "USD", "GBP"))
     if event.startswith("Product"):
         return Tracked(**stamp, event=event, item=item(pick), currency=currency)
     if pick((True, True, False)):
         return Tracked(**stamp, event=event, items=items(pick), currency=currency)
     return Tracked(
-        **stamp, event=event, amount=pick((None, Decimal(100), Decimal(151), Decimal(400))), currency=currency
+        **stamp,
+        event=event,
+        amount=pick((None, Decimal(0), Decimal(100), Decimal(151), Decimal(400), Decimal(400))),
+        currency=currency,
     )
 
 

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from contracts.decisions import Arm, episode_name
 from contracts.policy import Audience, Policy
-from contracts.signals import Claimed, Delivered, PersonSignal, strength
+from contracts.signals import Claimed, Delivered, PersonSignal, Scalar, strength
 from tests.oracle.asking import Asking, stops_of, tier_of
 from tests.oracle.facts import Facts, Handed, Told, When, learn
 from tests.oracle.hours import next_change_ms, staffed
 from tests.oracle.instants import anchor_of, edge_of, spans_of
+from tests.oracle.showing import shown
 
 
 class Said(NamedTuple):
@@ -45,6 +46,7 @@ class Activation:
     at_ms: int
     kind: str
     episode: str
+    arm: Arm
     delivered: bool
     void: bool = False
 
@@ -65,6 +67,11 @@ class World:
             self._claim(when, signal)
         else:
             self._life(self._follow(signal.person, ()), when[0], signal.accepted_ms).hear(when, signal)
+
+    def advance(self, until_ms: int) -> None:
+        """What time alone brings to everybody, up to and including that instant."""
+        for life in self.lives.values():
+            life.advance(until_ms)
 
     def _life(self, key: str, occurred_ms: int, accepted_ms: int) -> "Life":
         if key not in self.lives:
@@ -113,17 +120,11 @@ def arm_of(key: str, policy: Policy) -> Arm:
     return "holdout" if Fraction(int(digits, 16), 2**64) < Fraction(policy.holdout.share) else "assisted"
 
 
-def reckon(history: Sequence[PersonSignal], policy: Policy, until_ms: int, *, outcomes: bool = False) -> list[Said]:
-    """Every decision about every person up to and including `until_ms`; signals of one instant in the order given."""
-    return world_of(history, policy, until_ms, outcomes=outcomes).said
-
-
-def world_of(history: Sequence[PersonSignal], policy: Policy, until_ms: int, *, outcomes: bool = False) -> World:
+def reckon(history: Sequence[PersonSignal], policy: Policy, *, outcomes: bool = False) -> World:
+    """The world after the history; signals of one instant count in the order given."""
     world = World(policy, outcomes=outcomes)
     for position, signal in enumerate(sorted(history, key=lambda signal: signal.accepted_ms)):
         world.hear((min(signal.occurred_ms, signal.accepted_ms), position), signal)
-    for life in world.lives.values():
-        life.advance(until_ms)
     return world
 
 
@@ -160,6 +161,12 @@ class Life:
                 self._end(self._ends(at_ms), at_ms)
                 self._begin(at_ms)
             last_ms = at_ms
+
+    def shown(self, at_ms: int) -> dict[str, Scalar]:
+        """What Intercom would be shown; somebody is assisted from the first activation that is delivered or shown."""
+        real = self.active is not None and self.active.arm == "assisted"
+        assisted = any(each.delivered and each.arm == "assisted" for each in self.activations)
+        return shown(self.facts, self.policy, at_ms, assisted=real or assisted)
 
     def hear(self, when: When, signal: PersonSignal) -> None:
         at_ms = signal.accepted_ms
@@ -294,7 +301,7 @@ class Life:
         self.begun.add((episode.audience, episode.anchor[0]))
         at_once = self.arm == "holdout" or not self.world.outcomes
         name = episode_name(episode.audience, episode.anchor[0])
-        self.activations.append(Activation(at_ms, audience.kind, name, at_once))
+        self.activations.append(Activation(at_ms, audience.kind, name, self.arm, at_once))
         for limit in self.policy.caps:
             heapq.heappush(self.instants, at_ms + limit.within)
         if self.arm == "assisted":

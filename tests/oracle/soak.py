@@ -18,7 +18,7 @@ from contracts.instant import DAY_MS, HOUR_MS, SECOND_MS, from_rfc3339
 from contracts.policy import Policy
 from contracts.signals import Claimed, Delivered, PersonSignal
 from tests.oracle import policies
-from tests.oracle.comparison import compare, played
+from tests.oracle.comparison import AFTER_MS, compare, start
 from tests.oracle.histories import Pick, history
 
 CHUNK = 500  # histories that a process takes at a time
@@ -48,8 +48,10 @@ def drawn(seed: int, index: int) -> Drawn:
     signals = history(source.choice)
     outcomes = source.random() < 0.15
     if outcomes:
-        first = played(signals, policy, outcomes=True).decisions
-        signals = sorted(signals + shown(source.choice, first), key=lambda signal: signal.accepted_ms)
+        run = start(policy, outcomes=True)
+        run.read(signals)
+        run.mark(signals[-1].accepted_ms + AFTER_MS)
+        signals = sorted(signals + shown(source.choice, run.decisions), key=lambda signal: signal.accepted_ms)
     return Drawn(signals, policy, outcomes)
 
 
