@@ -29,8 +29,10 @@ check: $(READY)  ## Lint, format, types, direction of imports, lock and publishe
 	$(BIN)/uv lock --check
 	$(BIN)/python -m contracts.schema --check
 
-bench: $(READY)  ## How fast signals are read and folded, beside plain decoding
-	$(BIN)/python -m benchmarks.fold $(ARGS)
+bench: $(READY)  ## How fast: the thinking beside plain decoding, our carrier beside others, the whole path on a real Kafka
+	$(BIN)/python -m benchmarks.fold
+	$(BIN)/python -m benchmarks.carriers.race
+	$(BIN)/python -m benchmarks.path
 
 schemas: $(READY)  ## Write the JSON Schemas again, after a change of the contracts
 	$(BIN)/python -m contracts.schema

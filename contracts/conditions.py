@@ -3,32 +3,87 @@
 A condition is a mapping with one key, so that YAML reads as a sentence: `cart_value: {above: 150}`.
 """
 
+import math
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from contracts.instant import duration_ms
+from contracts.instant import DAY_MS, duration_ms
+from contracts.money import AMOUNT_ABS_MAX
 
 REMEMBERED_MAX = (
     16  # occurrences of a page kind, an event or a send that a person's record keeps; no rule may ask for more
 )
+SPAN_DAYS_MAX = 36_500  # a hundred years: longer than any customer, and far below what an instant may be
+SPAN_MS_MAX = SPAN_DAYS_MAX * DAY_MS
+SPAN_CHARS_MAX = 40  # of a duration's text; the longest that is needed has four parts
+
+NOT_BLANK_PATTERN = r"\S"
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
+CURRENCY_PATTERN = r"^[A-Z]{3}$"
+_DURATION_PATTERN = r"(\d+(\.\d+)?[smhd])+"
 
 
-def _read_duration(value: object) -> object:
-    """A duration text becomes milliseconds; YAML reads a bare 0 as a number."""
-    if value == 0 and not isinstance(value, bool):
-        return 0
-    if isinstance(value, str):
-        return duration_ms(value)
-    raise ValueError("write a duration with its unit, such as 30m, 2h30m or 3d")
+def _span_ms(text: str) -> int:
+    try:
+        span_ms = duration_ms(text) if len(text) <= SPAN_CHARS_MAX else SPAN_MS_MAX + 1
+    except ValueError:
+        raise ValueError("write a duration with its unit, such as 30m, 2h30m or 3d") from None
+    if span_ms > SPAN_MS_MAX:
+        raise ValueError(f"write a duration of at most {SPAN_DAYS_MAX}d")
+    return span_ms
 
 
-Span = Annotated[int, BeforeValidator(_read_duration), Field(ge=0, json_schema_extra={"type": ["string", "integer"]})]
-Money = Annotated[Decimal, BeforeValidator(lambda v: str(v) if isinstance(v, float) else v)]
-Count = Annotated[int, Field(ge=0, le=REMEMBERED_MAX)]
+def _read_span(value: object) -> int:
+    """A duration text becomes milliseconds; a bare 0 is a number to YAML."""
+    bare = value == 0 and isinstance(value, int) and not isinstance(value, bool)
+    return _span_ms("0" if bare else str(value))
+
+
+def _read_amount(value: object) -> object:
+    """Floats by their shortest decimal form. A bool is no amount, though Python counts with it."""
+    if isinstance(value, bool):
+        raise ValueError("write a number, such as 150 or 99.90")
+    return str(value) if isinstance(value, float) else value
+
+
+def _read_scalar(value: object) -> object:
+    if not isinstance(value, str | bool | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("write one text, number, true or false")
+    return value
+
+
+def _read_names(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def span_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"const": 0}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]})
+
+
+Text = Annotated[str, Field(pattern=NOT_BLANK_PATTERN)]
+Span = Annotated[int, BeforeValidator(_read_span), span_schema(rf"(0|{_DURATION_PATTERN})")]
+Money = Annotated[
+    Decimal,
+    Field(gt=-AMOUNT_ABS_MAX, lt=AMOUNT_ABS_MAX),
+    BeforeValidator(_read_amount),
+    WithJsonSchema({"type": ["number", "string"]}),
+]
+Count = Annotated[int, Field(ge=0, le=REMEMBERED_MAX, strict=True)]
 PageKind = Literal["product", "help", "returns", "shipping"]
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v), Field(min_length=1)]
+_NAME_SCHEMA = {"type": "string", "pattern": NOT_BLANK_PATTERN}
+Names = Annotated[
+    tuple[Text, ...],
+    Field(min_length=1),
+    BeforeValidator(_read_names),
+    WithJsonSchema({"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA, "minItems": 1}]}),
+]
+Scalar = Annotated[
+    str | bool | int | float,
+    BeforeValidator(_read_scalar),
+    WithJsonSchema({"type": ["string", "boolean", "number"]}),
+]
 
 
 class Rule(BaseModel):
@@ -40,10 +95,10 @@ class Rule(BaseModel):
 class Bounds(Rule):
     """All bounds that are given must hold."""
 
-    above: Money | None = None
-    at_least: Money | None = None
-    below: Money | None = None
-    at_most: Money | None = None
+    above: Money | None = Field(default=None, description="Holds for values greater than this.")
+    at_least: Money | None = Field(default=None, description="Holds for this value and greater ones.")
+    below: Money | None = Field(default=None, description="Holds for values less than this.")
+    at_most: Money | None = Field(default=None, description="Holds for this value and lesser ones.")
 
     @model_validator(mode="after")
     def _at_least_one(self) -> "Bounds":
@@ -67,18 +122,23 @@ class Bounds(Rule):
 class CartBounds(Bounds):
     """or_unknown: an unknown value (unreadable price, unlisted currency) holds too."""
 
-    or_unknown: bool = False
+    or_unknown: bool = Field(
+        default=False,
+        description="Holds too while the cart's value is unknown: an unreadable price, an unlisted currency.",
+    )
 
 
 class EmailState(Rule):
     """Of the e-mail delivery that was sent last: opened, clicked by a human. None: not asked."""
 
-    opened: bool | None = None
-    clicked: bool | None = None
+    opened: bool | None = Field(default=None, description="Whether a human has opened it.")
+    clicked: bool | None = Field(default=None, description="Whether a human has clicked in it.")
 
 
 class ClickedEmail(Rule):
-    since: Literal["anchor"] = "anchor"
+    """A human's click in any e-mail."""
+
+    since: Literal["anchor"] = Field(default="anchor", description="Clicks after the moment's anchor count.")
 
 
 class Happened(Rule):
@@ -87,22 +147,24 @@ class Happened(Rule):
     same_order: an event that names an order counts only for the anchor's order.
     """
 
-    name: Names
-    at_least: Count = 1
-    since: Literal["anchor"] | None = None
-    within: Span | None = None
-    at_least_ago: Span | None = None
-    same_order: bool = False
+    name: Names = Field(description="The track event's name, or a list of names any of which counts.")
+    at_least: Count = Field(default=1, description="How many there must be.")
+    since: Literal["anchor"] | None = Field(default=None, description="Only those after the moment's anchor count.")
+    within: Span | None = Field(default=None, description="Only those of the last so long count.")
+    at_least_ago: Span | None = Field(default=None, description="Only those at least so long ago count.")
+    same_order: bool = Field(
+        default=False, description="One that names an order counts only where it is the order of the anchor."
+    )
 
 
 class Visited(Rule):
     """Pages of one kind: at least or at most so many, since the anchor, within a span."""
 
-    kind: PageKind
-    at_least: Count | None = None
-    at_most: Count | None = None
-    since: Literal["anchor"] | None = None
-    within: Span | None = None
+    kind: PageKind = Field(description="The kind of page, as `paths` tells them apart.")
+    at_least: Count | None = Field(default=None, description="How many visits there must be.")
+    at_most: Count | None = Field(default=None, description="How many visits there may be.")
+    since: Literal["anchor"] | None = Field(default=None, description="Only visits after the moment's anchor count.")
+    within: Span | None = Field(default=None, description="Only visits of the last so long count.")
 
     @model_validator(mode="after")
     def _one_bound(self) -> "Visited":
@@ -112,42 +174,60 @@ class Visited(Rule):
 
 
 class CycleBounds(Rule):
-    at_least: Span
+    """The person's usual time between orders; unknown, it does not hold."""
+
+    at_least: Span = Field(description="The shortest cycle for which this holds.")
 
 
 class TraitTest(Rule):
-    """A Customer.io attribute: equal to `is`, or a number within the bounds."""
+    """A Customer.io attribute: set at all, equal to `is`, a number within the bounds; all that is given must hold."""
 
-    name: str
-    equals: str | bool | int | float | None = Field(default=None, alias="is")
-    above: Money | None = None
-    at_least: Money | None = None
-    below: Money | None = None
-    at_most: Money | None = None
+    name: Text = Field(description="The attribute's name in Customer.io.")
+    equals: Scalar | None = Field(
+        default=None,
+        alias="is",
+        description=(
+            'A number equals the same number, also one that comes as text (3, 3.0 and "3"); true and false equal '
+            "true, 1 and false, 0 in any casing, also as text; a text in quotes equals exactly that text, "
+            "where numbers read as 3 or 2.5 and booleans as true or false."
+        ),
+    )
+    above: Money | None = Field(default=None, description="The attribute is a number, or a number as text, above this.")
+    at_least: Money | None = Field(
+        default=None, description="The attribute is a number, or one as text, of at least this."
+    )
+    below: Money | None = Field(default=None, description="The attribute is a number, or a number as text, below this.")
+    at_most: Money | None = Field(
+        default=None, description="The attribute is a number, or one as text, of at most this."
+    )
 
 
 class SegmentTest(Rule):
     """A Customer.io segment, kept as a boolean attribute of that name."""
 
-    name: str
+    name: Text = Field(description="The name of the boolean attribute that Customer.io keeps for the segment.")
 
 
 class Condition(Rule):
     """Exactly one of the words below."""
 
-    cart_value: CartBounds | None = None
-    cart: Literal["empty", "not_empty"] | None = None
-    orders: Bounds | None = None
-    lifetime_value: Bounds | None = None
-    latest_email: EmailState | None = None
-    clicked_email: ClickedEmail | None = None
-    event: Happened | None = None
-    pages: Visited | None = None
-    cycle: CycleBounds | None = None
-    trait: TraitTest | None = None
-    segment: SegmentTest | None = None
-    any: tuple["Condition", ...] | None = Field(default=None, min_length=1)
-    all: tuple["Condition", ...] | None = Field(default=None, min_length=1)
+    cart_value: CartBounds | None = Field(default=None, description="The cart's value, in the policy's currency.")
+    cart: Literal["empty", "not_empty"] | None = Field(default=None, description="Whether anything is in the cart.")
+    orders: Bounds | None = Field(default=None, description="How many orders count: not cancelled, not fully refunded.")
+    lifetime_value: Bounds | None = Field(
+        default=None, description="What those orders are worth, less partial refunds."
+    )
+    latest_email: EmailState | None = Field(default=None, description="What became of the e-mail that was sent last.")
+    clicked_email: ClickedEmail | None = Field(default=None, description="A human has clicked in any e-mail.")
+    event: Happened | None = Field(default=None, description="A track event has happened, so often and so recently.")
+    pages: Visited | None = Field(default=None, description="Pages of a kind were visited, so often and so recently.")
+    cycle: CycleBounds | None = Field(default=None, description="The person's usual time between orders is known.")
+    trait: TraitTest | None = Field(default=None, description="A Customer.io attribute of the person.")
+    segment: SegmentTest | None = Field(default=None, description="The person is in a Customer.io segment.")
+    any: tuple["Condition", ...] | None = Field(
+        default=None, min_length=1, description="At least one of these conditions holds."
+    )
+    all: tuple["Condition", ...] | None = Field(default=None, min_length=1, description="All of these conditions hold.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Condition":
@@ -166,22 +246,30 @@ class Condition(Rule):
 class Together(Rule):
     """The later of two newest happenings that lie at most `within` apart."""
 
-    pages: tuple[PageKind, ...] = Field(min_length=1)
-    event: Names
-    within: Span
+    pages: tuple[PageKind, ...] = Field(
+        min_length=1, description="The kinds of page, the newest visit to any of which counts."
+    )
+    event: Names = Field(description="The track event, or a list of events, the newest of which counts.")
+    within: Span = Field(description="How far the visit and the event may lie apart, whichever comes first.")
 
 
 class Anchor(Rule):
     """The moment that an episode counts from; exactly one of the words below."""
 
-    cart_touch: Literal["newest"] | None = None
-    order: Literal["newest", "first_with_guide"] | None = None
-    event: Names | None = None
-    together: Together | None = None
+    cart_touch: Literal["newest"] | None = Field(
+        default=None, description="The newest time that something was put into the cart or its checkout went on."
+    )
+    order: Literal["newest", "first_with_guide"] | None = Field(
+        default=None,
+        description="The newest order, or the newest that is the person's first of a category with a guide.",
+    )
+    event: Names | None = Field(default=None, description="The newest of this track event, or of any in this list.")
+    together: Together | None = Field(default=None, description="A page visit and an event that lie close together.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Anchor":
-        if len(self.model_fields_set) != 1:
+        given = [word for word in (self.cart_touch, self.order, self.event, self.together) if word is not None]
+        if len(given) != 1:
             raise ValueError("an anchor has exactly one key: cart_touch, order, event or together")
         return self
 
@@ -193,17 +281,22 @@ class Edge(Rule):
     of_cycle: bool = False
 
 
-def read_edge(value: object) -> object:
+def _read_edge(value: object) -> object:
     """`2h`, `0`, `cycle - 5d`, `cycle + 14d`, `cycle` -> Edge. ValueError when it is none."""
-    if isinstance(value, Edge | dict):
+    if isinstance(value, Edge):
         return value
     text = str(value).strip()
     if not text.startswith("cycle"):
-        return Edge(span_ms=duration_ms(text))
+        return Edge(span_ms=_span_ms(text))
     rest = text.removeprefix("cycle").replace(" ", "")
     if rest == "":
         return Edge(span_ms=0, of_cycle=True)
     if rest[0] not in "+-":
         raise ValueError("write cycle, cycle - 5d or cycle + 14d")
-    span_ms = duration_ms(rest[1:])
+    span_ms = _span_ms(rest[1:])
     return Edge(span_ms=span_ms if rest[0] == "+" else -span_ms, of_cycle=True)
+
+
+WindowEdge = Annotated[
+    Edge, BeforeValidator(_read_edge), span_schema(rf"(0|{_DURATION_PATTERN}|cycle( *[+-] *(0|{_DURATION_PATTERN}))?)")
+]

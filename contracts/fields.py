@@ -4,6 +4,7 @@
 a test against it, since Intercom can neither rename nor retype an attribute that segments stand on.
 """
 
+import re
 from typing import Literal, NamedTuple
 
 DataType = Literal["string", "integer", "float", "boolean", "date"]
@@ -30,6 +31,22 @@ FACTS = (
     Field("lifetime_orders", "integer", "Orders that were neither cancelled nor fully refunded"),
     Field("predicted_ltv_tier", "string", "low, mid or high"),
 )
+
+SENTENCE_FACTS = (
+    *(field.name for field in FACTS if not field.name.startswith("cio_moment")),  # a sentence cannot stand in itself
+    "currency",
+)
+PLACE = re.compile(r"\{(\w+)\}")  # where an audience's sentence is filled in
+
+
+def places(sentence: str) -> list[str]:
+    """The facts that a sentence asks for."""
+    return PLACE.findall(sentence)
+
+
+def unfilled(sentence: str) -> bool:
+    """Whether a brace would be left over once the places are filled in."""
+    return re.search(r"[{}]", PLACE.sub("", sentence)) is not None
 
 
 def segment_field(audience: str) -> str:

@@ -6,7 +6,6 @@
 import hashlib
 import json
 import re
-from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import translate
@@ -15,141 +14,95 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
-from contracts.conditions import Anchor, Condition, Count, Edge, Money, Names, PageKind, Rule, Span, read_edge
+from contracts.conditions import (
+    CURRENCY_PATTERN,
+    NAME_PATTERN,
+    SPAN_DAYS_MAX,
+    Anchor,
+    Condition,
+    Money,
+    Names,
+    PageKind,
+    Rule,
+    Span,
+    Text,
+    WindowEdge,
+)
+from contracts.fields import SENTENCE_FACTS, places, unfilled
+from contracts.policy_errors import misplaced, refusal
+from contracts.policy_sections import (
+    Drift,
+    EventNames,
+    Exclusion,
+    Holdout,
+    Limit,
+    LtvTiers,
+    Pressure,
+    StopSpans,
+    Tiers,
+)
+from contracts.policy_text import CHARS_MAX, PolicyError, read, shown
+from contracts.staffed_hours import DAYS, Hours
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
+RATE_MAX = 10**9  # the dearest currency in the cheapest is some millions; keeps every sum inside the decimal context
 
-
-def _minutes(text: object) -> object:
-    match = re.fullmatch(r"([01]?\d|2[0-4]):([0-5]\d)", str(text))
-    if match is None or (minutes := int(match[1]) * 60 + int(match[2])) > 24 * 60:
-        raise ValueError('write a time of day in quotes, such as "09:00"')
-    return minutes
-
-
-ClockTime = Annotated[int, BeforeValidator(_minutes), Field(json_schema_extra={"type": "string"})]
-
-
-class Staffed(Rule):
-    """Staffed on these days from `from` until before `to`, in the policy's time zone."""
-
-    days: tuple[Day, ...] = Field(min_length=1)
-    opens: ClockTime = Field(alias="from")
-    closes: ClockTime = Field(alias="to")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Staffed":
-        if self.opens >= self.closes:
-            raise ValueError("`from` must be before `to`; write a night as two spans")
-        return self
-
-
-class Limit(Rule):
-    """Reached when `at_most` (cap) or more happened within the rolling span `(t - within, t]`."""
-
-    count: Annotated[int, Field(ge=1, le=16)]
-    within: Span
-
-
-class Holdout(Rule):
-    share: Annotated[float, Field(ge=0, le=1)]
-    salt: str
-
-
-class EventNames(Rule):
-    orders: Names
-    refunds: Names
-    partial_refunds: Names
-    cancels: Names
-
-
-class Exclusion(Rule):
-    traits: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
-
-
-class StopSpans(Rule):
-    """How long a stop lasts from what began it."""
-
-    purchased: Span
-    refunded: Span
-    partially_refunded: Span
-    cancelled: Span
-    in_conversation: Span
-
-
-class Tiers(Rule):
-    vip_orders: int
-    vip_lifetime_value: Money
-    high_cart_value: Money
-
-
-class LtvTiers(Rule):
-    mid: Money
-    high: Money
-
-
-class Pressure(Rule):
-    channels: tuple[str, ...]
-    limits: tuple[Limit, ...]
-
-
-Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class MissingShares(Rule):
-    """The share of the newest occurrences that may lack a field; 1 never minds.
-
-    price: of a cart line. currency: one that `rates` lists. order_value, order_id, order_person: of an order; it names nobody
-    where order_person is missing, and counts half where a forward tells who it was. category: of an order's lines. path:
-    of a page visit. A currency, order_id or category is missed only where events of that name once carried it.
-    """
-
-    price: Share = 0.2
-    currency: Share = 0.2
-    order_value: Share = 0.2
-    order_id: Share = 0.2
-    order_person: Share = 0.6
-    category: Share = 0.5
-    path: Share = 0.5
-
-
-class Drift(Rule):
-    """When what an audience stands on is not to be trusted any more, so that it begins nothing (`stale_data`).
-
-    newest: occurrences of a field that its share is taken of. at_least: fewer say nothing. silent_after: a silence of so
-    many times the usual gap between two events of a kind, counted in signals, is one too many.
-    """
-
-    newest: Annotated[int, Field(ge=20)] = 200
-    at_least: Annotated[int, Field(ge=10)] = 50
-    missing_above: MissingShares = MissingShares()
-    silent_after: Annotated[int, Field(ge=2)] = 10
+Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
+Rate = Annotated[Money, Field(gt=0, le=RATE_MAX), WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0})]
+Days = Annotated[int, Field(ge=1, le=SPAN_DAYS_MAX, strict=True)]
 
 
 class Audience(Rule):
-    """One rule set. `because` is the sentence that an agent reads; `{fact}` names an Intercom attribute."""
+    """One rule set: who is in this moment, from when until when, and what an agent reads of it."""
 
-    kind: Literal["rescue", "care"]
-    priority: int
-    anchor: Anchor
-    enter_after: Annotated[Edge, BeforeValidator(read_edge)]
-    leave_after: Annotated[Edge, BeforeValidator(read_edge)]
-    when: tuple[Condition, ...] = ()
-    exit: tuple[Condition, ...] = ()
-    event: str
-    because: str
-    hours: Literal["always"] | tuple[Staffed, ...] = "always"
-    cool_down: Span = 0
-    through_cap: bool = False
-    through_pressure: bool = False
-    not_stopped_by: tuple[Literal["purchased", "refunded", "in_conversation"], ...] = ()
+    kind: Literal["rescue", "care"] = Field(
+        description="A rescue is ended by a purchase; care goes on after one, since it is about it."
+    )
+    priority: int = Field(
+        strict=True, description="One person is in one moment; the higher number goes first, and no two are the same."
+    )
+    anchor: Anchor = Field(description="The moment that an episode counts from.")
+    enter_after: WindowEdge = Field(description="So long after the anchor it may begin: 2h, 0, or `cycle - 5d`.")
+    leave_after: WindowEdge = Field(description="So long after the anchor it is over by itself: 12h, or `cycle + 14d`.")
+    when: tuple[Condition, ...] = Field(
+        default=(),
+        description="All of these conditions must hold for it to begin; `any` joins those of which one is enough.",
+    )
+    exit: tuple[Condition, ...] = Field(
+        default=(),
+        description=(
+            "It ends once all of these conditions hold, and does not begin while they do; write several under one `any` "
+            "where each of them alone is to end it; without an exit it ends once `when` no longer holds."
+        ),
+    )
+    event: Text = Field(description="The name of the event that Intercom gets when it begins.")
+    because: Text = Field(
+        description=f"The sentence that an agent reads; {{fact}} is filled in, with one of {', '.join(SENTENCE_FACTS)}."
+    )
+    hours: Hours = Field(
+        default="always", description="When somebody is there for it, or always; outside it is withheld."
+    )
+    cool_down: Span = Field(default=0, description="For so long after it has ended, it does not begin anew.")
+    through_cap: bool = Field(
+        default=False, description="It begins although the cap is reached; it counts for the cap."
+    )
+    through_pressure: bool = Field(default=False, description="It begins although Customer.io has just written.")
+    not_stopped_by: tuple[Literal["purchased", "refunded", "in_conversation"], ...] = Field(
+        default=(), description="The stops that do not hold for it."
+    )
+
+    @field_validator("because")
+    @classmethod
+    def _readable(cls, sentence: str) -> str:
+        for fact in places(sentence):
+            if fact not in SENTENCE_FACTS:
+                near = get_close_matches(fact, SENTENCE_FACTS, n=1)
+                remedy = f"did you mean {{{near[0]}}}?" if near else f"write one of {', '.join(SENTENCE_FACTS)}"
+                raise ValueError(f"there is no fact {{{shown(fact)}}}; {remedy}")
+        if unfilled(sentence):
+            raise ValueError("a brace stands alone; write {fact} for a fact, and no other braces")
+        return sentence
 
     @cached_property
     def staffing_edges(self) -> tuple[int, ...]:
@@ -162,42 +115,64 @@ class Audience(Rule):
     def _window(self) -> "Audience":
         same = self.enter_after.of_cycle == self.leave_after.of_cycle
         if same and self.enter_after.span_ms >= self.leave_after.span_ms:
-            raise ValueError("the window is empty: enter_after must be shorter than leave_after")
+            raise misplaced(("leave_after",), "the window is empty: enter_after must be shorter than leave_after")
         return self
 
 
 class Policy(Rule):
-    version: Literal[1]
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    rates: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[Money, Field(gt=0)]] = Field(
-        default_factory=dict
+    version: Literal[1] = Field(description="The version of this file's language.")
+    currency: Currency = Field(
+        description="The currency of every amount here and in Intercom, in three capital letters."
     )
-    holdout: Holdout
-    time_zone: str
-    cart_forgotten_after: Span
-    settle: Span
-    names: EventNames
-    paths: dict[PageKind, Names]
-    exclude: Exclusion
-    stops: StopSpans
-    tiers: Tiers
-    ltv_tiers: LtvTiers
-    caps: tuple[Limit, ...]
-    pressure: Pressure
-    drift: Drift = Drift()
-    reorder_days: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    guides: tuple[str, ...] = ()
-    audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(min_length=1)
+    rates: dict[Currency, Rate] = Field(
+        default_factory=dict, description="What one unit of another currency is worth; amounts in others stay unknown."
+    )
+    holdout: Holdout = Field(description="Who is left alone, so that the effect can be measured.")
+    time_zone: str = Field(description="Where the staffed hours are, such as Europe/Berlin.")
+    cart_forgotten_after: Span = Field(description="A cart that was not touched for so long counts as empty.")
+    settle: Span = Field(description="A beginning waits so long, so that a purchase on its way can overtake it.")
+    names: EventNames = Field(description="Which track events mean what.")
+    paths: dict[PageKind, Names] = Field(
+        description="Patterns of paths per kind of page, * standing for anything; the first kind that matches counts."
+    )
+    exclude: Exclusion = Field(description="Whom nothing is shown of.")
+    stops: StopSpans = Field(description="How long each stop lasts from what began it.")
+    tiers: Tiers = Field(description="What makes a customer vip or high in Intercom.")
+    ltv_tiers: LtvTiers = Field(description="What makes the predicted lifetime value mid or high.")
+    caps: tuple[Limit, ...] = Field(description="How many moments one person may have, per kind; all limits hold.")
+    pressure: Pressure = Field(description="How many messages of Customer.io are enough for now.")
+    drift: Drift = Field(
+        default=Drift(),
+        description="When the data that an audience stands on is not to be trusted, so that it begins nothing.",
+    )
+    reorder_days: dict[Text, Days] = Field(
+        default_factory=dict,
+        description="Days that a product of a category lasts, while the person's own cycle is unknown.",
+    )
+    guides: tuple[Text, ...] = Field(default=(), description="The categories for which there is a guide.")
+    audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(
+        min_length=1, description="The audiences by name; each name becomes the Intercom attribute cio_segment_<name>."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone {shown(name)}; write one such as Europe/Berlin or UTC") from error
+        return name
 
     @model_validator(mode="after")
-    def _sound(self) -> "Policy":
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"time_zone {self.time_zone!r} is unknown; write one such as Europe/Berlin") from error
-        priorities = [audience.priority for audience in self.audiences.values()]
-        if len(set(priorities)) != len(priorities):
-            raise ValueError("two audiences have the same priority; one person is in one moment, so give each its own")
+    def _one_moment_at_a_time(self) -> "Policy":
+        holders: dict[int, str] = {}
+        for name, audience in self.audiences.items():
+            holder = holders.setdefault(audience.priority, name)
+            if holder != name:
+                raise misplaced(
+                    ("audiences", name, "priority"),
+                    f"{holder} has the same priority; one person is in one moment, so give each its own",
+                )
         return self
 
     @cached_property
@@ -249,102 +224,24 @@ def _events_of(condition: Condition) -> set[str]:
     return names
 
 
-class PolicyError(ValueError):
-    """A policy that makes no sense. `str()` is one line per problem: `file:line: what is wrong; what to do`."""
-
-
 def load(path: Path) -> Policy:
     """The policy in a YAML file. PolicyError when it cannot be read or makes no sense."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(CHARS_MAX + 1)
+    except (OSError, ValueError) as error:
         reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "cannot be read"
         raise PolicyError(f"{path}: {reason}; name an existing policy file such as policies/skincare.yaml") from None
     return parse(text, name=str(path))
 
 
 def parse(text: str, *, name: str) -> Policy:
-    """The policy in a YAML text; `name` is what errors call it."""
+    """The policy in a YAML text; `name` is what errors call it. PolicyError, and nothing else, when it is none."""
+    document = read(text, name=name)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
-        what = getattr(error, "problem", None) or "unreadable value"
-        raise PolicyError(f"{name}:{line}: this is not YAML: {what}; mend the indentation or quoting there") from None
-    if not isinstance(document, dict):
-        raise PolicyError(f"{name}:1: a policy is a mapping that begins with `version: 1`") from None
-    _refuse_doubled_keys(root, name)
-    try:
-        return Policy.model_validate(document)
+        return Policy.model_validate(document.value)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=True)
-        lines = [f"{name}:{_line_of(root, problem['loc'])}: {_sentence(problem)}" for problem in problems]
-        raise PolicyError("\n".join(dict.fromkeys(lines))) from None
-
-
-def _refuse_doubled_keys(node: yaml.Node | None, name: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise PolicyError(f"{name}:{line}: `{key.value}` stands twice in one mapping; keep one of them")
-            seen.add(key.value)
-            _refuse_doubled_keys(value, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_doubled_keys(value, name)
-
-
-def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    line = 1
-    for step in location:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-            if found is None:
-                continue  # a step that pydantic adds for a union or a missing key
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-    return line
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    location = problem["loc"]
-    place = ".".join(str(step) for step in location)
-    match problem["type"]:
-        case "missing":
-            return f"`{place}` is missing; add it"
-        case "extra_forbidden":
-            near = get_close_matches(str(location[-1]), _known_keys(), n=1)
-            return f"`{place}` is unknown; {f'did you mean `{near[0]}`?' if near else 'remove it'}"
-        case "value_error":
-            return f"`{place or 'the policy'}`: {problem['msg'].removeprefix('Value error, ')}"
-        case _:
-            message = problem["msg"]
-            return f"`{place}`: {message[:1].lower()}{message[1:]}; change the value"
-
-
-def _known_keys() -> list[str]:
-    keys: set[str] = set()
-    models: list[type[BaseModel]] = [Rule]
-    while models:
-        model = models.pop()
-        keys.update(field.alias or name for name, field in model.model_fields.items())
-        models.extend(model.__subclasses__())
-    return sorted(keys)
-
-
-def staffed(audience: Audience, zone: ZoneInfo, at: datetime) -> bool:
-    """Whether somebody is there for this audience at the aware instant `at`."""
-    if audience.hours == "always":
-        return True
-    local = at.astimezone(zone)
-    minute, day = local.hour * 60 + local.minute, DAYS[local.weekday()]
-    return any(day in span.days and span.opens <= minute < span.closes for span in audience.hours)
+        raise refusal(error, document=document, name=name, model=Policy) from None
 
 
 def schema() -> dict[str, Any]:
@@ -352,4 +249,4 @@ def schema() -> dict[str, Any]:
     return Policy.model_json_schema(by_alias=True)
 
 
-__all__ = ["Audience", "Count", "Policy", "PolicyError", "load", "parse", "schema", "staffed"]
+__all__ = ["Audience", "Policy", "PolicyError", "load", "parse", "schema"]

@@ -19,24 +19,11 @@ from contracts.signals import Signal
 ROOT = Path(__file__).parent.parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_DURATION = r"(\d+(\.\d+)?[smhd])+"
-_SPAN = {"anyOf": [{"const": 0}, {"type": "string", "pattern": rf"^\s*(0|{_DURATION})\s*$"}]}
-_EDGE = {
-    "title": "Edge",
-    "description": "After the anchor: a span such as 2h, or the person's reorder cycle such as `cycle - 5d`.",
-    "anyOf": [
-        {"const": 0},
-        {"type": "string", "pattern": rf"^\s*(0|{_DURATION}|cycle( *[+-] *(0|{_DURATION}))?)\s*$"},
-    ],
-}
-
 
 def schemas() -> dict[str, dict[str, Any]]:
     """A JSON Schema (2020-12) for each published word."""
-    policy = _as_written(policy_schema())
-    policy["$defs"]["Edge"] = _EDGE
     words = {"signals": msgspec.json.schema(Signal), "decisions": msgspec.json.schema(Decision)}
-    words |= {"commands": msgspec.json.schema(Command), "policy": policy}
+    words |= {"commands": msgspec.json.schema(Command), "policy": _without_null(policy_schema())}
     return {word: {"$schema": DIALECT, "title": word, **schema} for word, schema in words.items()}
 
 
@@ -47,18 +34,19 @@ def files() -> dict[Path, str]:
     return published | {ROOT / "policies" / "policy.schema.json": texts["policy"]}
 
 
-def _as_written(node: Any) -> Any:
-    """The schema of what stands in the YAML file, where validators turn it into something else before the types see it."""
+def _without_null(node: Any) -> Any:
+    """A policy file leaves a key out where the types hold None; the reader refuses an empty one."""
     if isinstance(node, list):
-        return [_as_written(inner) for inner in node]
+        return [_without_null(inner) for inner in node]
     if not isinstance(node, dict):
         return node
-    if node.get("type") == ["string", "integer"]:
-        return {**{key: node[key] for key in ("title", "default") if key in node}, **_SPAN}
-    if node.get("type") == "array" and node.get("items") == {"type": "string"} and node.get("minLength") == 1:
-        rest = {key: value for key, value in node.items() if key not in ("type", "items", "minLength")}
-        return {**rest, "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-    return {key: _as_written(value) for key, value in node.items()}
+    node = {key: _without_null(value) for key, value in node.items() if not (key == "default" and value is None)}
+    choices = node.get("anyOf")
+    if not isinstance(choices, list) or {"type": "null"} not in choices:
+        return node
+    left = [choice for choice in choices if choice != {"type": "null"}]
+    rest = {key: value for key, value in node.items() if key != "anyOf"}
+    return {**left[0], **rest} if len(left) == 1 else {**rest, "anyOf": left}
 
 
 def publish(*, check: bool) -> int:

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from contracts.conditions import Bounds, Condition, Happened, TraitTest, Visited
+from contracts.conditions import Bounds, Condition, Happened, Visited
 from contracts.decisions import Clause
 from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
 from contracts.signals import Scalar
 from streams import cart, orders
 from streams.person import Moment, Order, State
+from streams.traits import holds, trait, truthy
 
 CENT = Decimal("0.01")
-TRUE_WORDS = frozenset({"true", "1"})
 
 
 class Answer(NamedTuple):
@@ -85,7 +85,8 @@ def ask(condition: Condition, scene: Scene) -> Answer:
         days = round(cycle_ms / DAY_MS, 3) if cycle_ms is not None else None
         return _answer("cycle long enough", held, {"cycle_days": days}, None)
     if condition.trait is not None:
-        return _trait(condition.trait, state)
+        value = trait(state, condition.trait.name)
+        return _answer(f"trait {condition.trait.name}", holds(condition.trait, value), {"value": value}, None)
     if condition.segment is not None:
         value = trait(state, condition.segment.name)
         return _answer(f"segment {condition.segment.name}", truthy(value), {"member": truthy(value)}, None)
@@ -96,16 +97,6 @@ def ask(condition: Condition, scene: Scene) -> Answer:
 def number(value: Decimal | None) -> Scalar:
     """Money as JSON shows it: two digits, half up; None stays unknown."""
     return None if value is None else float(value.quantize(CENT, ROUND_HALF_UP))
-
-
-def trait(state: State, name: str) -> Scalar:
-    known = state.traits.get(name)
-    return None if known is None else known[1]
-
-
-def truthy(value: Scalar) -> bool:
-    """True in any casing, 1 and "1", as Customer.io reads its reserved booleans."""
-    return value is True or (not isinstance(value, bool) and value is not None and str(value).lower() in TRUE_WORDS)
 
 
 def _answer(clause: str, held: bool, saw: dict[str, Scalar], until_ms: int | None) -> Answer:
@@ -152,16 +143,3 @@ def _visited(asked: Visited, scene: Scene) -> Answer:
     else:
         held, text = len(found) <= (asked.at_most or 0), f"<= {asked.at_most}"
     return _answer(f"pages {asked.kind} {text}", held, {"visits": len(found)}, until_ms)
-
-
-def _trait(asked: TraitTest, state: State) -> Answer:
-    value = trait(state, asked.name)
-    held = value is not None
-    if asked.equals is not None:
-        same_bool = truthy(value) == asked.equals if isinstance(asked.equals, bool) else False
-        held = held and (same_bool or (not isinstance(asked.equals, bool) and str(value) == str(asked.equals)))
-    if any(bound is not None for bound in (asked.above, asked.at_least, asked.below, asked.at_most)):
-        bounds = Bounds(above=asked.above, at_least=asked.at_least, below=asked.below, at_most=asked.at_most)
-        readable = isinstance(value, int | float) and not isinstance(value, bool)
-        held = held and readable and bounds.contain(Decimal(str(value)))
-    return _answer(f"trait {asked.name}", held, {"value": value}, None)

@@ -7,7 +7,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 from contracts.commands import ContactEvent
-from contracts.fields import STRING_CHARS_MAX, segment_field
+from contracts.fields import PLACE, STRING_CHARS_MAX, segment_field
 from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
 from contracts.signals import Scalar
@@ -17,7 +17,6 @@ from streams.judgement import active, tier
 from streams.person import Episode, State
 
 RETURNS_PAGE_MS = 30 * DAY_MS
-_PLACE = re.compile(r"\{(\w+)\}")
 
 
 def attributes(state: State, at_ms: int, policy: Policy) -> dict[str, Scalar]:
@@ -55,7 +54,7 @@ def reason_sentence(template: str, facts: dict[str, Scalar], policy: Policy) -> 
             return f"{value:.2f}"
         return "-" if value is None else str(value)
 
-    return _PLACE.sub(fill, template)[:STRING_CHARS_MAX]
+    return PLACE.sub(fill, template)[:STRING_CHARS_MAX]
 
 
 def event(state: State, at_ms: int, policy: Policy) -> ContactEvent | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from contracts.policy import Drift as Limits
+from contracts.policy_sections import Drift as Limits
 from contracts.signals import Claimed, Delivered, Messaged, Moved, PersonSignal, Scalar, Tracked
 from streams.inputs import CLICKS, Health, Watch
 

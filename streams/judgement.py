@@ -11,7 +11,8 @@ from typing import NamedTuple
 from contracts.conditions import Condition
 from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
 from contracts.instant import HOUR_MS, MINUTE_MS, to_rfc3339
-from contracts.policy import Audience, Policy, staffed
+from contracts.policy import Audience, Policy
+from contracts.staffed_hours import staffed
 from streams import anchors, cart, orders, stops
 from streams.conditions import Answer, Scene, all_of, soonest
 from streams.drift import Trouble, saw
@@ -232,7 +233,7 @@ def _held_back(
     clauses.append(Clause("inputs sound", not troubles, saw(troubles)))
     if troubles:
         return "stale_data", soonest(*(trouble.until_ms for trouble in troubles)), tuple(clauses)
-    closed = not staffed(audience, policy.zone, _aware(at_ms))
+    closed = not staffed(audience.hours, policy.zone, _aware(at_ms))
     change_ms = _next_change(audience, at_ms, policy)
     if step("staffed", closed, change_ms):
         return "outside_hours", change_ms, tuple(clauses)
@@ -403,8 +404,8 @@ def _next_change(audience: Audience, at_ms: int, policy: Policy) -> int | None:
     ahead = min((edge - minute - 1) % WEEK_MINUTES + 1 for edge in audience.staffing_edges)
     if (at + timedelta(minutes=ahead)).astimezone(policy.zone).utcoffset() == wall.utcoffset():
         return minute_ms + ahead * MINUTE_MS
-    now = staffed(audience, policy.zone, at)
+    now = staffed(audience.hours, policy.zone, at)
     for minutes in range(1, 60):
-        if staffed(audience, policy.zone, at + timedelta(minutes=minutes)) != now:
+        if staffed(audience.hours, policy.zone, at + timedelta(minutes=minutes)) != now:
             return minute_ms + minutes * MINUTE_MS
     return minute_ms + HOUR_MS

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from contracts.decisions import Reason
 from contracts.policy import Audience, Policy
 from streams import orders
-from streams.conditions import trait, truthy
 from streams.person import Moment, State
+from streams.traits import trait, truthy
 
 
 class Stop(NamedTuple):

@@ -1,7 +1,7 @@
 """The conditions and stops of a policy, asked of facts at an instant for an anchor."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from contracts.conditions import Bounds, Condition
@@ -122,16 +122,13 @@ class Asking(NamedTuple):
         value = self.facts.traits.get(asked.name)
         if value is None:
             return False
-        if isinstance(asked.equals, bool):
-            if truthy(value) != asked.equals:
-                return False
-        elif asked.equals is not None and str(value) != str(asked.equals):
+        if asked.equals is not None and not same(asked.equals, value):
             return False
         wanted = {name: getattr(asked, name) for name in ("above", "at_least", "below", "at_most")}
         if all(bound is None for bound in wanted.values()):
             return True
-        number = not isinstance(value, bool | str)
-        return number and Bounds(**wanted).contain(Decimal(str(value)))
+        number = decimal(value)
+        return number is not None and Bounds(**wanted).contain(number)
 
     def _segment(self, asked) -> bool:  # type: ignore[no-untyped-def]
         return truthy(self.facts.traits.get(asked.name))
@@ -139,4 +136,26 @@ class Asking(NamedTuple):
 
 def truthy(value: object) -> bool:
     """As Customer.io reads a boolean attribute: true in any spelling, or one."""
-    return str(value).lower() in ("true", "1")
+    return str(value).lower() in ("true", "1") or (isinstance(value, float) and value == 1)
+
+
+def same(wanted: object, value: object) -> bool:
+    """By the table of traits in docs/architecture.md: the type that the policy writes decides."""
+    if isinstance(wanted, bool):
+        falsy = str(value).lower() in ("false", "0") or (isinstance(value, float) and value == 0)
+        return truthy(value) if wanted else falsy
+    if isinstance(wanted, str):
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return wanted == (str(value).lower() if isinstance(value, bool) else str(value))
+    return decimal(value) is not None and decimal(value) == decimal(wanted)
+
+
+def decimal(value: object) -> Decimal | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and "e" not in str(value).lower() else None

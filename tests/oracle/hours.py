@@ -8,7 +8,8 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from contracts.instant import DAY_MS, MINUTE_MS
-from contracts.policy import Audience, Policy, Staffed
+from contracts.policy import Audience, Policy
+from contracts.staffed_hours import Staffed
 
 HALF_HOUR_MS = 30 * MINUTE_MS
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from contracts.instant import from_rfc3339, to_rfc3339
-from contracts.policy import Policy, parse, staffed
+from contracts.policy import Policy, parse
 from contracts.signals import PersonSignal
+from contracts.staffed_hours import staffed
 from tests.streams.histories import START_MS, Run, added, ordered, page, track
 
 SHIPPED = (Path(__file__).parents[2] / "policies" / "skincare.yaml").read_text(encoding="utf-8")
@@ -30,7 +31,7 @@ def minutes_staffed(policy: Policy, day: str) -> list[str]:
     """The minutes of a UTC day at which somebody is there, as spans in UTC."""
     audience, start = policy.audiences["high_aov_abandoner"], datetime.fromisoformat(day).replace(tzinfo=UTC)
     minutes = [start + timedelta(minutes=minute) for minute in range(24 * 60 + 1)]
-    there = [staffed(audience, policy.zone, minute) for minute in minutes[:-1]]
+    there = [staffed(audience.hours, policy.zone, minute) for minute in minutes[:-1]]
     edges = [m for m, now, before in zip(minutes, [*there, False], [False, *there], strict=True) if now != before]
     return [f"{edge:%H:%M}" for edge in edges]
 

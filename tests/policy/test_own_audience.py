@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contracts.fields import manifest
+from contracts.conditions import TraitTest
+from contracts.fields import SENTENCE_FACTS, manifest
 from contracts.instant import duration_ms
 from contracts.policy import Policy, parse
 from contracts.signals import Identified, Scalar
+from streams import traits
 from tests.streams.histories import ME, START_MS, Run, added, ordered, stamp, track
 
 SHIPPED = (Path(__file__).parents[2] / "policies" / "skincare.yaml").read_text(encoding="utf-8")
@@ -98,6 +102,16 @@ def test_intercom_gets_a_field_of_its_own_and_the_event_that_the_policy_names() 
     assert any("quiz_not_followed" in repr(command) for command in run.commands)
 
 
+def test_a_sentence_may_name_exactly_the_facts_that_are_filled_in() -> None:
+    """What `parse` takes as facts is what the thinking fills in: neither a dash for a known one nor an unknown left out."""
+    policy = with_quiz('"Has finished the quiz', '"' + " ".join(f"{{{fact}}}" for fact in SENTENCE_FACTS) + " quiz")
+    run = Run(policy).play([QUIZZED, READER], until="2h")
+    facts = run.partition.facts(ME, START_MS + duration_ms("2h"))
+    told = {name for name in facts if not name.startswith("cio_segment_") and not name.startswith("cio_moment")}
+    assert told | {"currency"} == set(SENTENCE_FACTS)
+    assert str(facts["cio_moment_reason"]).startswith("standard True 0.00 - - False 0 low USD quiz")
+
+
 @pytest.mark.parametrize(
     ("condition", "value", "holds"),
     [
@@ -107,7 +121,24 @@ def test_intercom_gets_a_field_of_its_own_and_the_event_that_the_policy_names() 
         ("is: true", "yes", False), ("is: true", None, False),
         ("is: false", False, True), ("is: false", "false", True), ("is: false", 0, True), ("is: false", "0", True),
         ("is: false", True, False), ("is: false", "1", False), ("is: false", None, False),
-        ("is: 3", 3, True), ("is: 3", "3", True), ("is: 3", 4, False),
+        ("is: false", "oily", False), ("is: true", "oily", False), ("is: false", 2, False), ("is: false", "", False),
+        ("is: true", 1.0, True), ("is: false", 0.0, True), ("is: true", "1.0", False),
+        ("is: 3", 3, True), ("is: 3", 3.0, True), ("is: 3", "3", True), ("is: 3", "3.0", True), ("is: 3", "03", True),
+        ("is: 3", 4, False), ("is: 3", "three", False), ("is: 3", "", False), ("is: 3", None, False),
+        ("is: 1", True, False), ("is: 0", False, False), ("is: 1", "true", False),
+        ("is: 3.0", 3, True), ("is: 0.1", 0.1, True), ("is: 0.1", "0.10", True), ("is: 1000", "1,000", False),
+        ("is: 100", "1e2", False), ("is: 9007199254740993", 9007199254740993, True),
+        ("is: 9007199254740993", 9007199254740992, False),
+        ('is: "3"', 3, True), ('is: "3"', 3.0, True), ('is: "3"', "3", True), ('is: "3"', "3.0", False),
+        ('is: "03"', "03", True), ('is: "03"', 3, False), ('is: "2.5"', 2.5, True), ('is: "2.50"', 2.5, False),
+        ('is: "true"', True, True), ('is: "true"', "true", True), ('is: "true"', "TRUE", False), ('is: "true"', 1, False),
+        ('is: "false"', False, True), ('is: "True"', True, False), ("is: no", "no", True), ("is: no", False, False),
+        ("is: dry", "Dry", False), ("is: dry", "dry ", False),
+        ("at_least: 12", "12.5", True), ("at_most: 12", "12.5", False), ("above: 12.5", "12.5", False),
+        ("at_least: -1", "-.5", True), ("at_least: 1", "+1", True), ("at_least: 0", "", False), ("at_least: 0", "12,5", False),
+        ("at_least: 0", "1e3", False), ("at_least: 0", "nan", False), ("at_least: 0", "Infinity", False),
+        ("below: 5", False, False), ("at_least: 0", "true", False), ("at_least: 1, is: 3", 3, True),
+        ("at_least: 4, is: 3", 3, False),
         ("at_least: 3", 3, True), ("at_least: 3", 2.99, False), ("at_most: 3", 3, True), ("at_most: 3", 3.01, False),
         ("above: 3", 3, False), ("above: 3", 3.01, True), ("below: 3", 3, False), ("below: 3", -5, True),
         ("above: 1, below: 3", 2, True), ("above: 1, below: 3", 3, False),
@@ -121,9 +152,21 @@ def test_a_trait_compares_as_written(condition: str, value: Scalar, holds: bool)
     assert said(policy, *history, until="2h") == ([BEGINS] if holds else [])
 
 
+@pytest.mark.parametrize(("value", "holds"), [("dry", True), ("", True), (0, True), (False, True), (None, False)])
+def test_a_trait_without_a_comparison_asks_whether_it_is_set(value: Scalar, holds: bool) -> None:
+    history = [QUIZZED, told("0m", skin_type=value, newsletter_readers=True)]
+    assert said(with_quiz(", is: dry", ""), *history, until="2h") == ([BEGINS] if holds else [])
+
+
+@given(st.sampled_from([{"is": "3"}, {"is": 3}, {"is": 0.5}, {"is": True}, {"is": False}, {"above": 0}, {"at_most": "9.5"}]),
+       st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.from_regex(r"[+-]?[0-9]*[.]?[0-9]*"))  # fmt: skip
+def test_every_value_has_an_answer(test: dict[str, Scalar], value: Scalar) -> None:
+    assert traits.holds(TraitTest.model_validate({"name": "x", **test}), value) in (True, False)
+
+
 @pytest.mark.parametrize(
     ("member", "holds"),
-    [(True, True), ("true", True), ("True", True), (1, True), ("1", True),
+    [(True, True), ("true", True), ("True", True), (1, True), (1.0, True), ("1", True),
      (False, False), ("false", False), (0, False), ("", False), (None, False), ("yes", False), (2, False)],
 )  # fmt: skip
 def test_a_segment_is_a_boolean_trait_in_any_of_its_spellings(member: Scalar, holds: bool) -> None:

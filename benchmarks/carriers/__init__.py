@@ -1,0 +1,1 @@
+"""The same stateful job on four carriers: ours, a naive Faust app, quix-streams, and plain aiokafka as Python's ceiling."""
