@@ -22,13 +22,15 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from agents.kafka_topics import APP_NAME
+from agents.kafka_topics import apply_topics
+from agents.settings import Settings
+from agents.topic_plan import APP_NAME
 from benchmarks.carriers.race import resident_mb, stop
 from benchmarks.fold import lines
 from contracts import decisions, topics
 from contracts.instant import from_rfc3339
 from contracts.received import frame
-from rehearsal.broker import create_topics, real_kafka
+from rehearsal.broker import real_kafka
 
 PARTITIONS = 8
 WAIT_SECONDS_MAX = 240
@@ -147,7 +149,7 @@ def decided(bootstrap: str) -> list[tuple[str, float]]:
 @contextmanager
 def cluster(folder: Path) -> Iterator[str]:
     with real_kafka(folder / "kafka") as bootstrap:
-        create_topics(bootstrap, {topic.name: (PARTITIONS, {}) for topic in topics.OURS})
+        apply_topics(Settings(kafka_bootstrap=bootstrap, partitions=PARTITIONS, replication=1))
         yield bootstrap
 
 
