@@ -12,7 +12,7 @@ import structlog
 
 from agents.measures import DECIDED, QUARANTINED, TAKEN
 from agents.reliable import Codec, Output, Record, Store
-from contracts import commands, decisions, signals, topics
+from contracts import commands, decisions, quarantined, signals, topics
 from contracts.policy import Policy
 from streams import control, person
 from streams.control import Control
@@ -170,7 +170,15 @@ def outputs_of(effects: Effects) -> list[Output]:
         *(Output(topics.DECISIONS.name, d.person.encode(), decisions.encode(d)) for d in effects.decisions),
         *(Output(topics.COMMANDS.name, c.person.encode(), commands.encode(c)) for c in effects.commands),
         *(Output(topics.SIGNALS.name, s.person.encode(), signals.encode(s)) for s in effects.signals),
+        *(part for signal in effects.stranded for part in stranded(signal)),
     ]
+
+
+def stranded(signal: signals.PersonSignal) -> list[Output]:
+    """A signal that was passed on from forward to forward too often goes to quarantine, with the way that it went."""
+    value = signals.encode(signal)
+    parts = quarantined.in_parts(stage="judge", reason="passed_too_often", source=signal.id, value=value)
+    return [Output(topics.QUARANTINE.name, signal.id.encode(), quarantined.encode(part)) for part in parts]
 
 
 def unreadable(record: Record) -> Output:

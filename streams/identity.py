@@ -1,14 +1,16 @@
 """One person under several keys: who may claim a key, what is handed over, and which active episode goes on."""
 
+from collections.abc import Callable
+
 import msgspec
 
-from contracts.decisions import Clause, Reason
+from contracts.decisions import Arm, Clause, Reason
 from contracts.policy import Policy
 from contracts.signals import Claimed, Moved, PersonSignal, strength
-from streams import judgement
+from streams import judgement, merge
 from streams.fold import apply
 from streams.judgement import Verdict
-from streams.person import Episode, Moment, Standing, State, copy_state, decode_state, encode_state
+from streams.person import Episode, Moment, Person, Standing, State, copy_state, decode_state, encode_state
 
 CAME_ALONG = Clause("moment came along with a weaker key", True)
 Wish = tuple[str, Episode] | None  # an active episode that was handed over and wants to go on
@@ -29,6 +31,29 @@ def email_of(key: str, since_ms: int) -> tuple[Moment, str] | None:
     """The address that an `email:` key names its person by, as if told just before its first signal; None otherwise."""
     kind, _, address = key.partition(":")
     return ((since_ms, 0), address) if kind == "email" else None
+
+
+def may_repoint(key: str, person: Person, claim: Claimed) -> bool:
+    """Whether a key that was claimed before follows this claim: a shared one does, where the claim occurred later."""
+    return shared(key) and claim.occurred_ms >= person.claimed_ms
+
+
+def takes_back(key: str, person: Person, signal: PersonSignal) -> bool:
+    """Ids that claim each other form no loop: when a signal has gone round, the smallest of the keys in the loop takes it."""
+    if person.forward not in signal.via or key != min((*signal.via[signal.via.index(person.forward) :], key)):
+        return False
+    person.forward = None
+    return True
+
+
+def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]) -> None:
+    """Note the key under which the person was seen; most signals come under the record's own and tell nothing new."""
+    if (state.own and not signal.via and signal.occurred_ms > state.first_ms) or isinstance(signal, Moved):
+        return
+    origin = signal.via[0] if signal.via else key
+    state.own = state.own or origin == key
+    if strength(origin) >= 0:
+        merge.seen(state, signal.occurred_ms, arm(origin))
 
 
 def handed_over(key: str, state: State, ids: bytes, claim: Claimed, at_ms: int) -> Moved:

@@ -5,17 +5,23 @@ Sequence numbers of two records do not compare, so equal instants keep the order
 """
 
 from contracts.conditions import REMEMBERED_MAX
+from contracts.decisions import Arm
 from contracts.policy import Policy
 from streams.cart import forget
-from streams.orders import counted, find
+from streams.orders import CATEGORIES_MAX, arrange, find
 from streams.person import (
     ACTIVATIONS_MAX,
     CONVERSATIONS_MAX,
     DELIVERIES_MAX,
+    LINES_MAX,
+    NOT_SEEN,
+    SAID_MAX,
     SPENT_MAX,
     TRAITS_MAX,
     Cart,
     Delivery,
+    Line,
+    Moment,
     Order,
     Orders,
     Standing,
@@ -26,11 +32,8 @@ from streams.person import (
 
 def absorb(state: State, weaker: State, policy: Policy) -> None:
     """Unite the facts, the arm, the activations, and what was said of episodes. Active episodes: see judgement.merged."""
-    if weaker.first_ms < state.first_ms:
-        state.in_lift = state.in_lift and weaker.in_lift and state.arm == weaker.arm
-        state.arm, state.first_ms = weaker.arm, weaker.first_ms
-    else:
-        state.in_lift = state.in_lift and weaker.in_lift and state.arm == weaker.arm
+    seen(state, weaker.first_ms, weaker.arm)
+    state.in_lift = state.in_lift and weaker.in_lift
     state.seq = max(state.seq, weaker.seq) + 1
     state.assisted = state.assisted or weaker.assisted
     for older, newer in ((state.cart, weaker.cart), (weaker.cart, state.cart)):
@@ -45,12 +48,24 @@ def absorb(state: State, weaker: State, policy: Policy) -> None:
     state.activations = sorted(state.activations + weaker.activations, key=lambda a: a.at_ms)[-ACTIVATIONS_MAX:]
 
 
+def seen(state: State, at_ms: int, arm: Arm) -> None:
+    """The person was seen under a key of this arm: the earliest one's holds, and who had two leaves the lift.
+
+    At one instant `assisted` is before `holdout`, whatever came first.
+    """
+    if at_ms == NOT_SEEN:
+        return
+    state.in_lift = state.in_lift and (state.first_ms == NOT_SEEN or state.arm == arm)
+    if (at_ms, arm) < (state.first_ms, state.arm):
+        state.first_ms, state.arm = at_ms, arm
+
+
 def _carts(state: State, theirs: Cart) -> None:
     ours = state.cart
     resets = [reset for reset in (ours.reset, theirs.reset) if reset is not None]
     reset = max(resets) if resets else None
-    lines = dict(ours.lines)
-    for key, line in theirs.lines.items():
+    lines = _left(ours.lines, theirs.reset)
+    for key, line in _left(theirs.lines, ours.reset).items():
         known = lines.get(key)
         if known is None:
             lines[key] = line
@@ -60,7 +75,9 @@ def _carts(state: State, theirs: Cart) -> None:
             known.price, known.currency, known.priced = line.price, line.currency, line.priced
         if line.touched >= known.touched:
             known.category, known.name, known.touched = line.category, line.name, line.touched
-    ours.lines = {key: line for key, line in lines.items() if reset is None or line.touched >= reset}
+    for key in sorted(lines, key=lambda key: lines[key].touched)[:-LINES_MAX]:
+        del lines[key]
+    ours.lines = lines
     stated = max(
         (c for c in (ours, theirs) if c.stated_at is not None), key=lambda c: c.stated_at or (0, 0), default=None
     )
@@ -76,6 +93,11 @@ def _carts(state: State, theirs: Cart) -> None:
     ours.touched = max((c for c in (ours.touched, theirs.touched) if c is not None), default=None)
 
 
+def _left(lines: dict[str, Line], reset: Moment | None) -> dict[str, Line]:
+    """What the other record's newest order or replacement leaves of these lines."""
+    return {key: line for key, line in lines.items() if reset is None or line.touched >= reset}
+
+
 def _orders(ours: Orders, theirs: Orders, cart: Cart) -> None:
     for order in theirs.recent:
         known = find(ours, order.id)
@@ -83,11 +105,10 @@ def _orders(ours: Orders, theirs: Orders, cart: Cart) -> None:
             ours.recent.append(order)
         else:
             _same_order(known, order)
-    ours.recent.sort(key=lambda order: order.at or (max(order.refund_ms or 0, order.cancel_ms or 0), 0))
     ours.older_count += theirs.older_count
     ours.older_value += theirs.older_value
-    ours.older_categories = tuple(dict.fromkeys(ours.older_categories + theirs.older_categories))
-    counted(ours)
+    ours.older_categories = tuple(dict.fromkeys(ours.older_categories + theirs.older_categories))[:CATEGORIES_MAX]
+    arrange(ours)
     newest_order = max((order.at for order in ours.recent if order.at is not None), default=None)
     if newest_order is not None:
         cart.lines = {key: line for key, line in cart.lines.items() if line.touched >= newest_order}
@@ -145,5 +166,6 @@ def _words(state: State, weaker: State) -> None:
 
 def _standing(ours: Standing, theirs: Standing) -> None:
     ours.spent = sorted(ours.spent + theirs.spent)[-SPENT_MAX:]
-    ours.said = {**theirs.said, **ours.said}
+    said = {**theirs.said, **ours.said}
+    ours.said = {anchor_ms: said[anchor_ms] for anchor_ms in [*said][-SAID_MAX:]}
     ours.ended_ms = max((at for at in (ours.ended_ms, theirs.ended_ms) if at is not None), default=None)

@@ -54,7 +54,7 @@ def place(orders: Orders, call: Tracked, at: Moment, policy: Policy) -> Order | 
         order.categories = tuple(dict.fromkeys(item.category for item in call.items if item.category))[:CATEGORIES_MAX]
     if known is None:
         orders.recent.append(order)
-    _arrange(orders)
+    arrange(orders)
     return order if first else None
 
 
@@ -67,13 +67,13 @@ def refund(orders: Orders, call: Tracked, at: Moment, policy: Policy, *, partial
         order.refund_named = order.refund_named or not partial
     elif not partial:
         order.whole_ms = max(order.whole_ms or 0, at[0])
-    _arrange(orders)
+    arrange(orders)
 
 
 def cancel(orders: Orders, call: Tracked, at: Moment) -> None:
     order = _found_or_new(orders, call.order_id)
     order.cancel_ms = max(order.cancel_ms or 0, at[0])
-    _arrange(orders)
+    arrange(orders)
 
 
 def counting(orders: Orders) -> list[Order]:
@@ -156,7 +156,7 @@ def _largest_category(items: Iterable[Item], currency: str | None, policy: Polic
     return min(items, key=rank).category
 
 
-def _arrange(orders: Orders) -> None:
+def arrange(orders: Orders) -> None:
     """Oldest first; an order of which only a refund or cancel is known stands at that instant."""
     orders.recent.sort(key=lambda order: order.at or (max(order.refund_ms or 0, order.cancel_ms or 0), 0))
     while len(orders.recent) > ORDERS_MAX:

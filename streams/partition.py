@@ -37,6 +37,7 @@ from streams.judgement import NOTHING_STALE, Stale, Verdict
 from streams.person import (
     ID_BYTES,
     IDS_MAX,
+    NOT_SEEN,
     PASSES_MAX,
     PENDING_MAX,
     Announced,
@@ -52,13 +53,15 @@ ARM_BITS = 64
 class Effects(NamedTuple):
     """decisions and commands in order; signals are to be appended to the log (passed on, handed over).
 
-    troubles: of the inputs of audiences, begun or (with `until_ms`) ended by this record.
+    troubles: of the inputs of audiences, begun or (with `until_ms`) ended by this record. stranded: signals that were
+    passed on too often to be passed on again.
     """
 
     decisions: list[Decision]
     commands: list[Command]
     signals: list[PersonSignal]
     troubles: list[Trouble]
+    stranded: list[PersonSignal]
 
 
 def arm_by_hash(person: str, policy: Policy) -> Arm:
@@ -96,7 +99,7 @@ class Partition:
 
     def take(self, signal: Signal, position: int) -> Effects:
         """Apply one record of the log. A position that a person's record has seen changes nothing."""
-        effects = Effects([], [], [], [])
+        effects = Effects([], [], [], [], [])
         if isinstance(signal, Marked):
             time_ms = self.control.marks.move(signal)
             if time_ms is not None:
@@ -113,7 +116,7 @@ class Partition:
             return effects
         if isinstance(signal, Claimed):
             self._claim(key, person, signal, effects)
-        elif person.forward is not None and not self._reclaims(key, person, signal):
+        elif person.forward is not None and not identity.takes_back(key, person, signal):
             self._pass_on(key, person.forward, signal, effects)
         elif not _counted(person, signal.id):
             self._accept(key, person, signal, effects)
@@ -140,8 +143,9 @@ class Partition:
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
-            person.state = State(signal.accepted_ms, self._arm(key), email=identity.email_of(key, signal.occurred_ms))
+            person.state = State(NOT_SEEN, self._arm(key), email=identity.email_of(key, signal.occurred_ms))
         if anonymous(key) or strength(key) < 0:
+            identity.note(person.state, key, signal, self._arm)
             apply(person.state, signal, self.policy)
             return
         if isinstance(signal, Moved):
@@ -235,6 +239,7 @@ class Partition:
             concerned = state.due_ms is not None and state.due_ms <= at_ms
             while person.pending and person.pending[0].accepted_ms <= at_ms:
                 cause = person.pending.pop(0)
+                identity.note(state, key, cause, self._arm)
                 if concerns_judgement(cause, self.policy):
                     concerned = True
                     verdicts += [(verdict, cause) for verdict in self._applied(key, state, cause, at_ms)]
@@ -301,7 +306,7 @@ class Partition:
         if not identity.may_claim(key, claim.owner) or _counted(person, claim.id):
             return
         if person.forward is not None:
-            if identity.shared(key) and claim.occurred_ms >= person.claimed_ms:
+            if identity.may_repoint(key, person, claim):
                 person.forward, person.claimed_ms = claim.owner, claim.occurred_ms
             return
         if person.state is not None:
@@ -318,6 +323,7 @@ class Partition:
         waiting = _in_order(person.pending)
         verdicts: list[tuple[Verdict, PersonSignal | None]] = []
         for signal in waiting:
+            identity.note(state, key, signal, self._arm)
             verdicts += [(verdict, signal) for verdict in self._applied(key, state, signal, at_ms)]
         for verdict, cause in self._unannounced(person, verdicts):
             self._decide(key, verdict, cause, effects)
@@ -330,19 +336,11 @@ class Partition:
             verdict = judgement.end(state, current[0], current[1], "moved", at_ms, self.policy, clauses=())
             self._tell(key, person, state, effects, changed=verdict.said, activates=False)
 
-    def _reclaims(self, key: str, person: Person, signal: PersonSignal) -> bool:
-        """Two ids that claim each other form no loop: the smallest of the keys on it takes the person back."""
-        if person.forward not in signal.via:
-            return False
-        loop = signal.via[signal.via.index(person.forward) :]
-        if key != min((*loop, key)):
-            return False
-        person.forward = None
-        return True
-
     def _pass_on(self, key: str, owner: str, signal: PersonSignal, effects: Effects) -> None:
         if len(signal.via) < PASSES_MAX:
             effects.signals.append(msgspec.structs.replace(signal, person=owner, via=(*signal.via, key)))
+        else:
+            effects.stranded.append(signal)
 
     def _decide(self, key: str, verdict: Verdict, cause: PersonSignal | None, effects: Effects) -> None:
         if verdict.said:

@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.conditions import REMEMBERED_MAX
 from contracts.decisions import Arm
+from contracts.instant import INSTANT_MS_MAX
 from contracts.signals import PersonSignal, Scalar
 
 Moment = tuple[int, int]
@@ -26,7 +27,8 @@ SAID_MAX = 4  # episodes per audience of which the last word is remembered
 IDS_MAX = 64  # reach of the ring of message ids: a repeat within that many messages of the person counts once
 ID_BYTES = 8
 PENDING_MAX = 256  # signals held until the marks reach them; beyond, the oldest are settled early
-PASSES_MAX = 16  # how often a signal may be passed on before it is dropped as going round
+PASSES_MAX = 16  # how often a signal may be passed on before it is set aside: docs/decisions/0007
+NOT_SEEN = INSTANT_MS_MAX  # later than anything that can be seen
 
 
 class Line(msgspec.Struct, array_like=True):
@@ -142,7 +144,8 @@ class Activation(msgspec.Struct, array_like=True):
 
 
 class State(msgspec.Struct, array_like=True):
-    """first_ms: acceptance of the person's first signal; the arm was fixed then. judged_ms: instant of the last judgement."""
+    """arm: that of the key under which the person was seen first, first_ms: when, by occurrence; NOT_SEEN: nobody was.
+    own: the record's own key was seen. in_lift: all keys that were seen have one arm. judged_ms: last judgement."""
 
     first_ms: int
     arm: Arm
@@ -167,6 +170,7 @@ class State(msgspec.Struct, array_like=True):
     standings: dict[str, Standing] = {}
     activations: list[Activation] = []
     ids: bytes = b""  # the ring of message ids, filled only while the state is handed over
+    own: bool = False
 
 
 class Announced(msgspec.Struct, array_like=True):
