@@ -27,10 +27,10 @@ def shared(key: str) -> bool:
     return strength(key) <= 0
 
 
-def email_of(key: str, since_ms: int) -> tuple[Moment, str] | None:
-    """The address that an `email:` key names its person by, as if told just before its first signal; None otherwise."""
+def email_of(key: str) -> tuple[Moment, str] | None:
+    """The address that an `email:` key names its person by; one that was ever told goes before it. None otherwise."""
     kind, _, address = key.partition(":")
-    return ((since_ms, 0), address) if kind == "email" else None
+    return ((0, 0), address) if kind == "email" else None
 
 
 def may_repoint(key: str, person: Person, claim: Claimed) -> bool:
@@ -52,6 +52,9 @@ def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]
         return
     origin = signal.via[0] if signal.via else key
     state.own = state.own or origin == key
+    named = email_of(origin)
+    if named is not None:
+        state.email = max(named, state.email or named)
     if strength(origin) >= 0:
         merge.seen(state, signal.occurred_ms, arm(origin))
 

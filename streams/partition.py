@@ -143,7 +143,7 @@ class Partition:
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
-            person.state = State(NOT_SEEN, self._arm(key), email=identity.email_of(key, signal.occurred_ms))
+            person.state = State(NOT_SEEN, self._arm(key))
         if anonymous(key) or strength(key) < 0:
             identity.note(person.state, key, signal, self._arm)
             apply(person.state, signal, self.policy)

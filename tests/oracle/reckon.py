@@ -66,16 +66,16 @@ class World:
         if isinstance(signal, Claimed):
             self._claim(when, signal)
         else:
-            self._life(self._follow(signal.person, ()), when[0], signal.accepted_ms).hear(when, signal)
+            self._life(self._follow(signal.person, ())).hear(when, signal)
 
     def advance(self, until_ms: int) -> None:
         """What time alone brings to everybody, up to and including that instant."""
         for life in self.lives.values():
             life.advance(until_ms)
 
-    def _life(self, key: str, occurred_ms: int, accepted_ms: int) -> "Life":
+    def _life(self, key: str) -> "Life":
         if key not in self.lives:
-            self.lives[key] = Life(key, occurred_ms, accepted_ms, self)
+            self.lives[key] = Life(key, self)
         return self.lives[key]
 
     def _claim(self, when: When, claim: Claimed) -> None:
@@ -101,7 +101,7 @@ class World:
         if owner == key:  # two ids that claim each other: it was given back at once
             self.lives[key] = weaker
         else:
-            self._life(owner, claim.occurred_ms, claim.accepted_ms).take_over(weaker, claim.accepted_ms)
+            self._life(owner).take_over(weaker, claim.accepted_ms)
 
     def _follow(self, key: str, way: tuple[str, ...]) -> str:
         """To whom a key's signals go. Of ids that claim each other the smallest takes the person back."""
@@ -131,15 +131,11 @@ def reckon(history: Sequence[PersonSignal], policy: Policy, *, outcomes: bool = 
 class Life:
     """One person's instants, one after the other."""
 
-    def __init__(self, key: str, since_ms: int, first_ms: int, world: World) -> None:
-        self.key, self.first_ms, self.world, self.policy = key, first_ms, world, world.policy
-        self.arm = arm_of(key, world.policy)
+    def __init__(self, key: str, world: World) -> None:
+        self.key, self.world, self.policy = key, world, world.policy
+        self.seen: list[tuple[int, str]] = []  # when, and under which key
         self.addressed = strength(key) > strength("anon:")
         self.applied: list[Told | Handed] = []
-        named = key.startswith("email:")
-        self.address = (
-            ((since_ms, -1), key.removeprefix("email:")) if named else None
-        )  # as if told just before all else
         self.ids: set[str] = set()
         self.facts = Facts()
         self.active: Episode | None = None
@@ -151,6 +147,13 @@ class Life:
         self.spans = world.spans
         self.windows: list[tuple[str, Audience, When, int, int]] = []  # by priority
         self.instants: list[int] = []
+
+    @property
+    def arm(self) -> Arm:
+        """That of the key under which the person was seen first; at one instant `assisted` goes before `holdout`."""
+        return min(
+            ((at_ms, arm_of(key, self.policy)) for at_ms, key in self.seen), default=(0, arm_of(self.key, self.policy))
+        )[1]
 
     def advance(self, until_ms: int) -> None:
         """What time brings at every instant up to and including that one."""
@@ -174,6 +177,8 @@ class Life:
         if signal.id in self.ids or self.facts.erased:
             return
         self.ids.add(signal.id)
+        if strength(signal.person) >= strength("anon:"):
+            self.seen.append((when[0], signal.person))
         if isinstance(signal, Delivered):
             for activation in self.activations:
                 if signal.outcome == "shown" and activation.episode == signal.episode and not activation.void:
@@ -197,15 +202,13 @@ class Life:
         before = self._ends(at_ms)
         self.applied.append(Handed(weaker.applied))
         self.ids |= weaker.ids
-        self.address = max((each for each in (self.address, weaker.address) if each is not None), default=None)
         self.begun |= weaker.begun
         self.spent |= weaker.spent
         self.last = {**weaker.last, **self.last}
         for audience, ended_ms in weaker.ended.items():
             self.ended[audience] = max(ended_ms, self.ended.get(audience, ended_ms))
         self.activations += weaker.activations
-        if weaker.first_ms < self.first_ms:
-            self.first_ms, self.arm = weaker.first_ms, weaker.arm
+        self.seen += weaker.seen
         for instant in (at_ms, *weaker.instants):
             heapq.heappush(self.instants, max(instant, at_ms))
         self._learn(at_ms)
@@ -230,7 +233,8 @@ class Life:
         return self.policy.audiences[episode.audience].priority
 
     def _learn(self, at_ms: int) -> None:
-        self.facts = learn(self.applied, self.policy, self.address)
+        named = [key.removeprefix("email:") for _, key in self.seen if key.startswith("email:")]
+        self.facts = learn(self.applied, self.policy, ((-1, -1), max(named)) if named else None)
         self.windows = []
         for name, audience in self.world.by_priority:
             anchor = anchor_of(audience, self.facts, self.policy)
