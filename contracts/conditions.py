@@ -3,87 +3,24 @@
 A condition is a mapping with one key, so that YAML reads as a sentence: `cart_value: {above: 150}`.
 """
 
-import math
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from contracts.instant import DAY_MS, duration_ms
-from contracts.money import AMOUNT_ABS_MAX
-
-REMEMBERED_MAX = (
-    16  # occurrences of a page kind, an event or a send that a person's record keeps; no rule may ask for more
+from contracts.policy_values import (
+    DURATION_PATTERN,
+    Count,
+    Lately,
+    Money,
+    Names,
+    PageKind,
+    Scalar,
+    Span,
+    Text,
+    span_ms,
+    span_schema,
 )
-SPAN_DAYS_MAX = 36_500  # a hundred years: longer than any customer, and far below what an instant may be
-SPAN_MS_MAX = SPAN_DAYS_MAX * DAY_MS
-SPAN_CHARS_MAX = 40  # of a duration's text; the longest that is needed has four parts
-
-NOT_BLANK_PATTERN = r"\S"
-NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
-CURRENCY_PATTERN = r"^[A-Z]{3}$"
-_DURATION_PATTERN = r"(\d+(\.\d+)?[smhd])+"
-
-
-def _span_ms(text: str) -> int:
-    try:
-        span_ms = duration_ms(text) if len(text) <= SPAN_CHARS_MAX else SPAN_MS_MAX + 1
-    except ValueError:
-        raise ValueError("write a duration with its unit, such as 30m, 2h30m or 3d") from None
-    if span_ms > SPAN_MS_MAX:
-        raise ValueError(f"write a duration of at most {SPAN_DAYS_MAX}d")
-    return span_ms
-
-
-def _read_span(value: object) -> int:
-    """A duration text becomes milliseconds; a bare 0 is a number to YAML."""
-    bare = value == 0 and isinstance(value, int) and not isinstance(value, bool)
-    return _span_ms("0" if bare else str(value))
-
-
-def _read_amount(value: object) -> object:
-    """Floats by their shortest decimal form. A bool is no amount, though Python counts with it."""
-    if isinstance(value, bool):
-        raise ValueError("write a number, such as 150 or 99.90")
-    return str(value) if isinstance(value, float) else value
-
-
-def _read_scalar(value: object) -> object:
-    if not isinstance(value, str | bool | int | float) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError("write one text, number, true or false")
-    return value
-
-
-def _read_names(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def span_schema(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"const": 0}, {"type": "string", "pattern": rf"^\s*{pattern}\s*$"}]})
-
-
-Text = Annotated[str, Field(pattern=NOT_BLANK_PATTERN)]
-Span = Annotated[int, BeforeValidator(_read_span), span_schema(rf"(0|{_DURATION_PATTERN})")]
-Money = Annotated[
-    Decimal,
-    Field(gt=-AMOUNT_ABS_MAX, lt=AMOUNT_ABS_MAX),
-    BeforeValidator(_read_amount),
-    WithJsonSchema({"type": ["number", "string"]}),
-]
-Count = Annotated[int, Field(ge=0, le=REMEMBERED_MAX, strict=True)]
-PageKind = Literal["product", "help", "returns", "shipping"]
-_NAME_SCHEMA = {"type": "string", "pattern": NOT_BLANK_PATTERN}
-Names = Annotated[
-    tuple[Text, ...],
-    Field(min_length=1),
-    BeforeValidator(_read_names),
-    WithJsonSchema({"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA, "minItems": 1}]}),
-]
-Scalar = Annotated[
-    str | bool | int | float,
-    BeforeValidator(_read_scalar),
-    WithJsonSchema({"type": ["string", "boolean", "number"]}),
-]
 
 
 class Rule(BaseModel):
@@ -92,8 +29,8 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Bounds(Rule):
-    """All bounds that are given must hold."""
+class Range(Rule):
+    """The values within all bounds that are given; without any, all values."""
 
     above: Money | None = Field(default=None, description="Holds for values greater than this.")
     at_least: Money | None = Field(default=None, description="Holds for this value and greater ones.")
@@ -101,9 +38,12 @@ class Bounds(Rule):
     at_most: Money | None = Field(default=None, description="Holds for this value and lesser ones.")
 
     @model_validator(mode="after")
-    def _at_least_one(self) -> "Bounds":
-        if all(bound is None for bound in (self.above, self.at_least, self.below, self.at_most)):
-            raise ValueError("give at least one of above, at_least, below, at_most")
+    def _not_empty(self) -> "Range":
+        least, most = self.at_least, self.at_most
+        lower = max((bound for bound in (self.above, least) if bound is not None), default=None)
+        upper = min((bound for bound in (self.below, most) if bound is not None), default=None)
+        if lower is not None and upper is not None and not (lower < upper or (lower == upper and self.contain(lower))):
+            raise ValueError("no value lies within these bounds; give a lower bound that is less than the upper one")
         return self
 
     def contain(self, value: Decimal) -> bool:
@@ -117,6 +57,16 @@ class Bounds(Rule):
     def text(self) -> str:
         words = ((self.above, ">"), (self.at_least, ">="), (self.below, "<"), (self.at_most, "<="))
         return " and ".join(f"{sign} {bound}" for bound, sign in words if bound is not None)
+
+
+class Bounds(Range):
+    """All bounds that are given must hold; at least one is given."""
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> "Bounds":
+        if all(bound is None for bound in (self.above, self.at_least, self.below, self.at_most)):
+            raise ValueError("give at least one of above, at_least, below, at_most")
+        return self
 
 
 class CartBounds(Bounds):
@@ -150,11 +100,17 @@ class Happened(Rule):
     name: Names = Field(description="The track event's name, or a list of names any of which counts.")
     at_least: Count = Field(default=1, description="How many there must be.")
     since: Literal["anchor"] | None = Field(default=None, description="Only those after the moment's anchor count.")
-    within: Span | None = Field(default=None, description="Only those of the last so long count.")
+    within: Lately | None = Field(default=None, description="Only those of the last so long count.")
     at_least_ago: Span | None = Field(default=None, description="Only those at least so long ago count.")
     same_order: bool = Field(
         default=False, description="One that names an order counts only where it is the order of the anchor."
     )
+
+    @model_validator(mode="after")
+    def _countable(self) -> "Happened":
+        if self.within is not None and self.at_least_ago is not None and self.at_least_ago >= self.within:
+            raise ValueError("`at_least_ago` must be shorter than `within`, or nothing is ever counted")
+        return self
 
 
 class Visited(Rule):
@@ -164,7 +120,7 @@ class Visited(Rule):
     at_least: Count | None = Field(default=None, description="How many visits there must be.")
     at_most: Count | None = Field(default=None, description="How many visits there may be.")
     since: Literal["anchor"] | None = Field(default=None, description="Only visits after the moment's anchor count.")
-    within: Span | None = Field(default=None, description="Only visits of the last so long count.")
+    within: Lately | None = Field(default=None, description="Only visits of the last so long count.")
 
     @model_validator(mode="after")
     def _one_bound(self) -> "Visited":
@@ -179,8 +135,11 @@ class CycleBounds(Rule):
     at_least: Span = Field(description="The shortest cycle for which this holds.")
 
 
-class TraitTest(Rule):
-    """A Customer.io attribute: set at all, equal to `is`, a number within the bounds; all that is given must hold."""
+class TraitTest(Range):
+    """A Customer.io attribute: set at all, equal to `is`, within the bounds as a number, also one that comes as text.
+
+    All that is given must hold.
+    """
 
     name: Text = Field(description="The attribute's name in Customer.io.")
     equals: Scalar | None = Field(
@@ -191,14 +150,6 @@ class TraitTest(Rule):
             "true, 1 and false, 0 in any casing, also as text; a text in quotes equals exactly that text, "
             "where numbers read as 3 or 2.5 and booleans as true or false."
         ),
-    )
-    above: Money | None = Field(default=None, description="The attribute is a number, or a number as text, above this.")
-    at_least: Money | None = Field(
-        default=None, description="The attribute is a number, or one as text, of at least this."
-    )
-    below: Money | None = Field(default=None, description="The attribute is a number, or a number as text, below this.")
-    at_most: Money | None = Field(
-        default=None, description="The attribute is a number, or one as text, of at most this."
     )
 
 
@@ -287,16 +238,16 @@ def _read_edge(value: object) -> object:
         return value
     text = str(value).strip()
     if not text.startswith("cycle"):
-        return Edge(span_ms=_span_ms(text))
+        return Edge(span_ms=span_ms(text))
     rest = text.removeprefix("cycle").replace(" ", "")
     if rest == "":
         return Edge(span_ms=0, of_cycle=True)
     if rest[0] not in "+-":
         raise ValueError("write cycle, cycle - 5d or cycle + 14d")
-    span_ms = _span_ms(rest[1:])
-    return Edge(span_ms=span_ms if rest[0] == "+" else -span_ms, of_cycle=True)
+    length_ms = span_ms(rest[1:])
+    return Edge(span_ms=length_ms if rest[0] == "+" else -length_ms, of_cycle=True)
 
 
 WindowEdge = Annotated[
-    Edge, BeforeValidator(_read_edge), span_schema(rf"(0|{_DURATION_PATTERN}|cycle( *[+-] *(0|{_DURATION_PATTERN}))?)")
+    Edge, BeforeValidator(_read_edge), span_schema(rf"(0|{DURATION_PATTERN}|cycle( *[+-] *(0|{DURATION_PATTERN}))?)")
 ]

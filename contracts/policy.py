@@ -14,23 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
-from contracts.conditions import (
-    CURRENCY_PATTERN,
-    NAME_PATTERN,
-    SPAN_DAYS_MAX,
-    Anchor,
-    Condition,
-    Money,
-    Names,
-    PageKind,
-    Rule,
-    Span,
-    Text,
-    WindowEdge,
-)
-from contracts.fields import SENTENCE_FACTS, places, unfilled
+from contracts.conditions import Anchor, Condition, Rule, WindowEdge
+from contracts.fields import PLACE, SENTENCE_FACTS, STRING_CHARS_MAX, places, unfilled
 from contracts.policy_errors import misplaced, refusal
 from contracts.policy_sections import (
     Drift,
@@ -44,9 +31,19 @@ from contracts.policy_sections import (
     Tiers,
 )
 from contracts.policy_text import CHARS_MAX, PolicyError, read, shown
+from contracts.policy_values import CURRENCY_PATTERN, NAME_PATTERN, SPAN_DAYS_MAX, Money, Names, PageKind, Span, Text
 from contracts.staffed_hours import DAYS, Hours
 
 RATE_MAX = 10**9  # the dearest currency in the cheapest is some millions; keeps every sum inside the decimal context
+
+AUDIENCES_MAX = 200  # each is an attribute of every contact, of which Intercom gives 250 to a workspace
+
+
+def _read_version(value: object) -> object:
+    if type(value) is not int:  # a bool is none
+        raise ValueError("write 1, without quotes")
+    return value
+
 
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
 Rate = Annotated[Money, Field(gt=0, le=RATE_MAX), WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0})]
@@ -100,6 +97,8 @@ class Audience(Rule):
                 near = get_close_matches(fact, SENTENCE_FACTS, n=1)
                 remedy = f"did you mean {{{near[0]}}}?" if near else f"write one of {', '.join(SENTENCE_FACTS)}"
                 raise ValueError(f"there is no fact {{{shown(fact)}}}; {remedy}")
+        if len(PLACE.sub("-", sentence)) > STRING_CHARS_MAX:
+            raise ValueError(f"write at most {STRING_CHARS_MAX} characters; Intercom takes no more")
         if unfilled(sentence):
             raise ValueError("a brace stands alone; write {fact} for a fact, and no other braces")
         return sentence
@@ -120,7 +119,9 @@ class Audience(Rule):
 
 
 class Policy(Rule):
-    version: Literal[1] = Field(description="The version of this file's language.")
+    version: Annotated[Literal[1], BeforeValidator(_read_version)] = Field(
+        description="The version of this file's language."
+    )
     currency: Currency = Field(
         description="The currency of every amount here and in Intercom, in three capital letters."
     )
@@ -151,7 +152,9 @@ class Policy(Rule):
     )
     guides: tuple[Text, ...] = Field(default=(), description="The categories for which there is a guide.")
     audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(
-        min_length=1, description="The audiences by name; each name becomes the Intercom attribute cio_segment_<name>."
+        min_length=1,
+        max_length=AUDIENCES_MAX,
+        description="The audiences by name; each name becomes the Intercom attribute cio_segment_<name>.",
     )
 
     @field_validator("time_zone")
@@ -162,6 +165,12 @@ class Policy(Rule):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"there is no time zone {shown(name)}; write one such as Europe/Berlin or UTC") from error
         return name
+
+    @model_validator(mode="after")
+    def _own_currency_has_no_rate(self) -> "Policy":
+        if self.currency in self.rates:
+            raise misplaced(("rates", self.currency), "amounts in the policy's own currency need no rate; remove it")
+        return self
 
     @model_validator(mode="after")
     def _one_moment_at_a_time(self) -> "Policy":

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from contracts.conditions import CURRENCY_PATTERN, NAME_PATTERN, NOT_BLANK_PATTERN
 from contracts.policy_text import Document, Location, PolicyError, shown
+from contracts.policy_values import CURRENCY_PATTERN, NAME_PATTERN, NOT_BLANK_PATTERN
 
 LIKENESS_MIN = 0.7  # of a misspelt key and the one that is offered; below it the offer misleads more than it helps
 _WRITE_BY_PATTERN = {
@@ -64,11 +64,11 @@ def _sentence(place: str, problem: ErrorDetails) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "missing":
         return f"`{place}` is missing; add it"
-    if problem["input"] in ("", [], {}) and kind in ("too_short", "string_pattern_mismatch"):
-        return f"`{place}` is empty; {_remedy(kind, context)}"
     remedy = problem["msg"].removeprefix("Value error, ") if kind in ("value_error", _MISPLACED) else ""
     if remedy and not remedy.startswith("write "):
         return f"`{place or 'the policy'}`: {remedy}"
+    if problem["input"] in ("", [], {}):
+        return f"`{place}` is empty; {remedy or _remedy(kind, context)}"
     value = shown(problem["input"])
     quoted = value if isinstance(problem["input"], dict | list) else f"`{value}`"
     return f"`{place}`: {quoted} does not fit; {remedy or _remedy(kind, context)}"
@@ -90,10 +90,12 @@ def _remedy(kind: str, context: dict[str, Any]) -> str:
             return f"write a number of at most {_number(context['le'])}"
         case "too_short":
             return "write at least one entry"
+        case "too_long":
+            return f"write at most {context['max_length']} entries"
         case "string_type":
             return "write a text, in quotes where it looks like a number"
         case "tuple_type":
-            return "write a list, such as [this, that]"
+            return "write a list: [this, that], or a line with a dash for each"
         case "dict_type" | "model_type":
             return "write a mapping, such as {key: value}"
         case _:

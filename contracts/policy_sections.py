@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from contracts.conditions import REMEMBERED_MAX, Money, Names, Rule, Span, Text
+from contracts.conditions import Rule
 from contracts.policy_errors import misplaced
+from contracts.policy_values import REMEMBERED_MAX, Lately, Money, Names, Span, Text
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, strict=True)]
@@ -15,7 +16,7 @@ class Limit(Rule):
     """Reached when `count` or more happened within the rolling span `(t - within, t]`."""
 
     count: Annotated[int, Field(ge=1, le=REMEMBERED_MAX, strict=True)] = Field(description="So many are enough.")
-    within: Span = Field(description="The last so long is looked at.")
+    within: Lately = Field(description="The last so long is looked at.")
 
 
 class Holdout(Rule):
@@ -64,6 +65,12 @@ class LtvTiers(Rule):
 
     mid: Money = Field(description="From this lifetime value on it is mid.")
     high: Money = Field(description="From this lifetime value on it is high.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "LtvTiers":
+        if self.mid > self.high:
+            raise misplaced(("high",), "`mid` must be at most `high`, or nobody is mid")
+        return self
 
 
 class Pressure(Rule):

@@ -5,8 +5,8 @@
 
 from typing import assert_never
 
-from contracts.conditions import REMEMBERED_MAX
 from contracts.policy import Policy
+from contracts.policy_values import REMEMBERED_MAX
 from contracts.signals import (
     Claimed,
     Consented,

@@ -4,9 +4,9 @@ Facts are united by their own rules (newest wins, counts once); the earlier arm 
 Sequence numbers of two records do not compare, so equal instants keep the order in which their numbers stand.
 """
 
-from contracts.conditions import REMEMBERED_MAX
 from contracts.decisions import Arm
 from contracts.policy import Policy
+from contracts.policy_values import REMEMBERED_MAX
 from streams.cart import forget
 from streams.orders import CATEGORIES_MAX, arrange, find
 from streams.person import (

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.conditions import REMEMBERED_MAX
 from contracts.decisions import Arm
 from contracts.instant import INSTANT_MS_MAX
+from contracts.policy_values import REMEMBERED_MAX
 from contracts.signals import PersonSignal, Scalar
 
 Moment = tuple[int, int]

@@ -8,7 +8,7 @@ import math
 import re
 from decimal import Decimal
 
-from contracts.conditions import Bounds, TraitTest
+from contracts.conditions import TraitTest
 from contracts.signals import Scalar
 from streams.person import State
 
@@ -46,8 +46,7 @@ def _within(test: TraitTest, value: Scalar) -> bool:
     if all(bound is None for bound in (test.above, test.at_least, test.below, test.at_most)):
         return True
     number = _number(value)
-    bounds = Bounds(above=test.above, at_least=test.at_least, below=test.below, at_most=test.at_most)
-    return number is not None and bounds.contain(number)
+    return number is not None and test.contain(number)
 
 
 def _truth(value: Scalar) -> bool | None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from console.cli import app
 from console.command import refusing
+from tests.policy.broken import BROKEN
 
 ROOT = Path(__file__).resolve().parents[2]
 PERSONA = ROOT / "tests" / "personas" / "leaves-a-cart-then-buys.yaml"
@@ -114,6 +115,17 @@ def test_a_policy_is_checked(tmp_path: Path) -> None:
     code, _, complaint = _run("policy", "check", str(bad))
     assert code == 2
     assert "did you mean `share`" in complaint and "bad.yaml:" in complaint
+
+
+def test_every_broken_policy_is_told_with_line_and_remedy_and_the_shipped_ones_pass(tmp_path: Path) -> None:
+    for good in sorted((ROOT / "policies").glob("*.yaml")):
+        assert _run("policy", "check", str(good))[0] == 0
+    bad = tmp_path / "bad.yaml"
+    for broken in BROKEN:
+        bad.write_text(POLICY.read_text(encoding="utf-8").replace(broken.old, broken.new, 1), encoding="utf-8")
+        code, told, complaint = _run("policy", "check", str(bad))
+        assert (code, told) == (2, ""), broken.what
+        assert broken.sentence in complaint and complaint.startswith(f"concierge: {bad}:"), broken.what
 
 
 def test_an_unexpected_error_keeps_its_traceback() -> None:

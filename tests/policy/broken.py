@@ -291,4 +291,50 @@ BROKEN = [
         "did you mean `price`?",
     ),
     Broken("a drift that never speaks", "at_least: 50 ", "at_least: 500 ", "at_least: 500", "at most half of `newest`"),
+    Broken(
+        "a version in quotes", "version: 1", "version: '1'", "version: '1'", "`1` does not fit; write 1, without quotes"
+    ),
+    Broken("a version of yes", "version: 1", "version: true", "version: true", "`true` does not fit; write 1, without"),
+    Broken(
+        "bounds of nothing",
+        CART,
+        "- cart_value: {above: 150, below: 3}",
+        "below: 3",
+        "no value lies within these bounds",
+    ),
+    Broken(
+        "bounds that touch", CART, "- cart_value: {above: 150, at_most: 150}", "at_most: 150", "no value lies within"
+    ),
+    Broken("a trait of nothing", CART, "- trait: {name: x, above: 2, below: 1}", "below: 1", "no value lies within"),
+    Broken(
+        "counted in no time", "count: 1, within: 24h", "count: 1, within: 0", "within: 0", "write a duration above 0"
+    ),
+    Broken(
+        "counted at no time",
+        "at_least_ago: 3d",
+        "at_least_ago: 3d, within: 2d",
+        "at_least_ago: 3d",
+        "`at_least_ago` must be shorter than `within`",
+    ),
+    Broken(
+        "tiers upside down", "mid: 100, high: 500", "mid: 100, high: 50", "mid: 100", "`mid` must be at most `high`"
+    ),
+    Broken("a rate of its own", "GBP: 1.27", "USD: 1.1", "USD: 1.1", "own currency need no rate; remove it"),
+    Broken(
+        "one for a list",
+        "- cart_value: {above: 150}",
+        "cart_value: {above: 150}",
+        "when:",
+        "a line with a dash for each",
+    ),
+    Broken(
+        "a text that is no text",
+        "domains: []",
+        "domains: ''",
+        "domains: ''",
+        "`exclude.domains` is empty; write a list",
+    ),
+    Broken(
+        "a speech", 'because: "Bought', 'because: "' + "Bought " * 40, "Bought Bought", "write at most 255 characters"
+    ),
 ]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "policies" / "policy.schema.json").read_text(encoding="utf-8"))
 SHIPPED = (ROOT / "policies" / "skincare.yaml").read_text(encoding="utf-8")
 CHARS_MAX = 300  # of a description: an editor shows it beside the key
-INNER = {"Edge"}  # written as one text, so none of its keys is
+INNER = {"Edge", "Range"}  # never written by themselves: one text, and what other rules have in common
 
 
 def properties(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
