@@ -222,18 +222,22 @@ def _is_order(signal: PersonSignal, policy: Policy) -> TypeGuard[Tracked]:
 
 def unite(ours: Cart, theirs: Cart, policy: Policy) -> Cart:
     """Two carts of one person: quantities of the same product add up; the newer price and touch speak. The newest order
-    or replacement of either takes what it would have taken in one cart."""
+    or replacement of one takes what the other held before it; its own lines it has dealt with."""
     older, newer = sorted((ours, theirs), key=lambda cart: cart.touched or (-1, -1))
     if older.touched is not None and newer.touched is not None:
         _forget_old(older, newer.touched, policy)
     both = Cart(base=max(ours.base, theirs.base), changed=max(ours.changed, theirs.changed))
-    for key in ours.lines | theirs.lines:
-        same = [cart.lines[key] for cart in (ours, theirs) if key in cart.lines]
+    kept = [
+        {key: line for key, line in mine.lines.items() if line.touched >= other.base}
+        for mine, other in ((ours, theirs), (theirs, ours))
+    ]
+    for key in kept[0] | kept[1]:
+        same = [lines[key] for lines in kept if key in lines]
         priced, touched = max(same, key=lambda line: line.priced), max(same, key=lambda line: line.touched)
         quantity = sum((line.quantity for line in same), Decimal(0))
-        line = Line(quantity, priced.price, priced.currency, touched.category, priced.priced, touched.touched)
-        if line.touched >= both.base:
-            both.lines[key] = line
+        both.lines[key] = Line(
+            quantity, priced.price, priced.currency, touched.category, priced.priced, touched.touched
+        )
     stated = max((cart for cart in (ours, theirs) if cart.has_total), key=lambda cart: cart.changed, default=None)
     if stated is not None and stated.changed >= max(both.base, both.changed):
         both.has_total, both.total, both.total_currency = True, stated.total, stated.total_currency
