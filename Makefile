@@ -8,7 +8,7 @@ ROOMS := contracts streams agents backtests rehearsal console
 CHECKED := $(ROOMS) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench schemas picture
+.PHONY: help setup demo faults test check bench schemas picture
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -17,6 +17,9 @@ setup: $(READY)  ## A .venv with the locked dependencies and the concierge comma
 
 demo: $(READY)  ## A day of a simulated shop in about a minute, with a checked summary
 	$(BIN)/concierge demo $(ARGS)
+
+faults: $(READY)  ## Every fault experiment on a real Kafka, and what it came to; ARGS="--only zombie --seed 3" for one
+	$(BIN)/python -m tests.faults $(ARGS)
 
 test: $(READY)  ## The whole test suite, a real Kafka included
 	$(BIN)/python -m pytest $(ARGS)

@@ -5,13 +5,12 @@ Both listen on loopback only and end with the `with` block; what they started is
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka import KafkaException, Producer
@@ -22,6 +21,8 @@ EMBEDDED_PARTITIONS = 4  # the mock cluster gives every topic as many and cannot
 UP_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20
 HEAP = "-Xmx512m"
+SOON_UP = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # half the processor time of a start; slower at full load
+CLUSTER_ID = "Y29uY2llcmdlLXRlc3RzIQ"
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -44,10 +45,12 @@ log.dirs={directory}
 auto.create.topics.enable=false
 offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
 transaction.state.log.replication.factor={replicas}
-transaction.state.log.min.isr=1
+transaction.state.log.min.isr={in_sync}
 share.coordinator.state.topic.replication.factor={replicas}
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 """
@@ -81,45 +84,90 @@ def embedded_broker(topics: Iterable[str]) -> Iterator[str]:
         stop.set()
 
 
-@contextmanager
-def real_kafka(directory: Path, *, brokers: int = 1, more: str = "") -> Iterator[str]:
-    """Kafka's own broker(s) with their data under `directory`; topics are never created by accident. BrokerMissing.
+class Cluster:
+    """Kafka's own brokers under a directory, each broker a process that may be killed, paused and started again.
 
+    soon_up: for runs that start many brokers and measure no speed.
+    brokers: from three on, every topic has three replicas and takes a record once two of them have it. BrokerMissing.
     more: properties that are added or replace ours, with {port} and {controller} where these ports are to stand.
     """
-    libraries = kafka_libraries()
-    directory.mkdir(parents=True, exist_ok=True)
-    ports = [(_free_port(), _free_port()) for _ in range(brokers)]
-    voters = ",".join(f"{node}@127.0.0.1:{controller}" for node, (_, controller) in enumerate(ports, 1))
-    cluster = "Y29uY2llcmdlLXRlc3RzIQ"
-    with ExitStack() as stack:
-        started = []
-        for node, (port, controller) in enumerate(ports, 1):
-            home = directory / f"broker-{node}"
-            home.mkdir()
-            properties = home / "server.properties"
-            replicas = min(brokers, 3)
-            properties.write_text(
-                _PROPERTIES.format(
-                    node=node,
-                    voters=voters,
-                    port=port,
-                    controller=controller,
-                    directory=home / "log",
-                    replicas=replicas,
+
+    def __init__(self, directory: Path, *, brokers: int, soon_up: bool = False, more: str = "") -> None:
+        self._more = more
+        self._classes = ["-cp", f"{kafka_libraries()}/*"]
+        self._java = ["java", HEAP, *(SOON_UP if soon_up else ()), *self._classes]
+        self._directory = directory
+        self._ports = {node: (_free_port(), _free_port()) for node in range(1, brokers + 1)}
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self.bootstrap = ",".join(f"127.0.0.1:{port}" for port, _ in self._ports.values())
+        directory.mkdir(parents=True, exist_ok=True)
+        formatting = [self._format(node) for node in self._ports]
+        for process in formatting:
+            if process.wait(UP_SECONDS_MAX) != 0:
+                raise BrokerMissing("Kafka could not format its storage")
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        return tuple(self._ports)
+
+    def start(self, *nodes: int) -> None:
+        """Start the nodes (all that do not run, where none is named) and wait until the whole cluster answers."""
+        for node in nodes or [node for node in self._ports if node not in self._running]:
+            home = self._directory / f"broker-{node}"
+            command = [*self._java, "kafka.Kafka", str(home / "server.properties")]
+            with (home / "out").open("ab") as log:
+                self._running[node] = subprocess.Popen(
+                    command, stdout=log, stderr=subprocess.STDOUT, env=_environment()
                 )
-                + more.format(port=port, controller=controller)
+        _await_up(self.bootstrap, list(self._running.values()), self._directory)
+        for node in nodes:
+            _await_listening(self._ports[node][0])  # the cluster may not have missed it yet
+
+    def kill(self, node: int) -> None:
+        process = self._running.pop(node)
+        process.kill()
+        process.wait()
+
+    def signal(self, node: int, number: int) -> None:
+        """SIGSTOP makes a broker that hangs; SIGCONT wakes it."""
+        self._running[node].send_signal(number)
+
+    def close(self) -> None:
+        """End what runs, at once: the data is not wanted any more."""
+        for node in list(self._running):
+            self.kill(node)
+
+    def _format(self, node: int) -> "subprocess.Popen[bytes]":
+        home = self._directory / f"broker-{node}"
+        home.mkdir()
+        port, controller = self._ports[node]
+        replicas = min(len(self._ports), 3)
+        (home / "server.properties").write_text(
+            _PROPERTIES.format(
+                node=node,
+                voters=",".join(f"{number}@127.0.0.1:{at}" for number, (_, at) in self._ports.items()),
+                port=port,
+                controller=controller,
+                directory=home / "log",
+                replicas=replicas,
+                in_sync=max(1, replicas - 1),
             )
-            java = ["java", HEAP, "-cp", f"{libraries}/*"]
-            subprocess.run(
-                [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            started.append(stack.enter_context(_running([*java, "kafka.Kafka", str(properties)], home / "out")))
-        bootstrap = ",".join(f"127.0.0.1:{port}" for port, _ in ports)
-        _await_up(bootstrap, started, directory)
-        yield bootstrap
+            + self._more.format(port=port, controller=controller)
+        )
+        command = ["java", *SOON_UP, *self._classes, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen([*command, "-c", home / "server.properties"], stdout=quiet, stderr=quiet)
+
+
+@contextmanager
+def real_kafka(directory: Path, *, brokers: int = 1, more: str = "") -> Iterator[str]:
+    """The bootstrap address of a running Cluster; topics are never created by accident. more: see there. BrokerMissing."""
+    cluster = Cluster(directory, brokers=brokers, more=more)
+    try:
+        cluster.start()
+        yield cluster.bootstrap
+    finally:
+        cluster.close()
 
 
 def create_topics(bootstrap: str, topics: Mapping[str, tuple[int, Mapping[str, str]]], *, replication: int = 1) -> None:
@@ -169,21 +217,6 @@ def kafka_libraries() -> Path:
     return libraries
 
 
-@contextmanager
-def _running(command: list[str], output: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with output.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=_environment())
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_SECONDS_MAX)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_")}
 
@@ -201,6 +234,17 @@ def _await_up(bootstrap: str, started: list["subprocess.Popen[bytes]"], director
         if dead or time.monotonic() > deadline:
             tail = "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(directory.glob("*/out")))
             raise BrokerMissing(f"Kafka did not come up; its log ends:\n{tail}")
+
+
+def _await_listening(port: int) -> None:
+    deadline = time.monotonic() + UP_SECONDS_MAX
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError("a broker did not listen in time")
+        time.sleep(0.1)
 
 
 def _free_port() -> int:

@@ -1,0 +1,169 @@
+"""Performs one experiment: its fault, then quiet, comparison, ten seconds, comparison, a fresh probe, an orderly end.
+
+A fault that was not seen to bite makes the run void, whatever else it says.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import rocksdict
+
+from agents.kafka_topics import TABLES, changelog
+from rehearsal.broker import Cluster
+from rehearsal.demo_checks import quantile
+from tests.faults.evidence import Evidence, delays, differences, gather, unsettled
+from tests.faults.scene import PARTITIONS, Scene, by_partition, clear
+from tests.live.stage import await_until
+
+HOLD_SECONDS = 10
+QUIET_SECONDS_MAX = 90
+PROBE_SECONDS_MAX = 45
+OFFSET_KEY = b"__faust\0offset__"
+PROBE = "probe"
+
+
+class NotRun(Exception):
+    """This machine cannot do it; the message says why."""
+
+
+class Experiment(NamedTuple):
+    """play: injects the fault and says how it was seen to bite, None where it did not. bug: see tests.faults.worker.
+
+    sending: of the Sender. check: what beyond the common comparison must hold; lines where it does not.
+    """
+
+    name: str
+    promises: tuple[str, ...]
+    fault: str
+    bug: str
+    play: Callable[[Scene], str | None]
+    brokers: int = 1
+    sending: dict[str, Any] = {}  # noqa: RUF012  (never changed)
+    check: Callable[[Scene, Evidence], list[str]] = lambda scene, found: []
+
+
+class Result(NamedTuple):
+    """outcome: held, red, void or not run. bite: how the fault was seen. n: acknowledged calls. figures: see `_figures`."""
+
+    experiment: str
+    seed: int
+    bug: str | None
+    outcome: str
+    bite: str
+    n: int
+    seconds: float
+    lines: list[str]
+    figures: dict[str, float]
+
+
+def perform(experiment: Experiment, *, seed: int, cluster: Cluster, folder: Path, bug: str | None) -> Result:
+    """bug: planted where it is named; the experiment is then expected to come out red."""
+    begun = time.monotonic()
+    clear(folder)
+    bite: str | None = None
+    lines: list[str] = []
+    figures: dict[str, float] = {}
+    outcome = ""
+    with Scene(cluster, folder, seed=seed, bug=bug, **experiment.sending) as scene:
+        try:
+            scene.receive()
+            bite = experiment.play(scene)
+            lines = _aftermath(experiment, scene, figures)
+        except NotRun as reason:
+            outcome, lines = "not run", [str(reason)]
+        except AssertionError as error:
+            lines = [str(error)]
+        n = len(scene.sender.acknowledged)
+    outcome = outcome or ("void" if bite is None else "red" if lines else "held")
+    return Result(
+        experiment.name, seed, bug, outcome, bite or "", n, round(time.monotonic() - begun, 1), lines, figures
+    )
+
+
+def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float]) -> list[str]:
+    found, waiting = gather(scene), ["not looked at yet"]
+    deadline = time.monotonic() + QUIET_SECONDS_MAX
+    while waiting := unsettled(found):
+        if time.monotonic() > deadline:
+            return [*differences(found, scene.policy), *waiting]
+        time.sleep(0.5)
+        found = gather(scene)
+    lines = differences(found, scene.policy) + experiment.check(scene, found)
+    if lines:
+        return lines
+    figures.update(_figures(scene, found))
+    writes = len(found.writes)
+    time.sleep(HOLD_SECONDS)
+    held = gather(scene)
+    lines = [f"after {HOLD_SECONDS} s: {line}" for line in differences(held, scene.policy)]
+    if len(held.writes) != writes:
+        lines.append(f"Intercom was written {len(held.writes) - writes} times while the world was quiet")
+    if lines:
+        return lines
+    figures.update(_probe(scene))
+    return _orderly_end(scene)
+
+
+def _figures(scene: Scene, found: Evidence) -> dict[str, float]:
+    """Counts and delays; `_ms` are of the wall. repeats: signals that stand in the log more than once."""
+    seen = delays(found)
+    return scene.notes | {
+        "decisions": sum(len(replay.decisions) for replay in found.replays.values()),
+        "people": sum(len(held) for held in found.people.values()),
+        "writes": len(found.writes),
+        "repeats": sum(count - 1 for count in found.log_ids.values()),
+        "refused": len(scene.sender.refused),
+        "restarts": sum(len(worker.exits) for worker in scene.workers),
+        "nudges_after_purchase": seen.nudges,
+        "nudge_after_purchase_ms": seen.nudge_ms,
+        "ends": len(seen.ends),
+        "end_p50_ms": quantile(seen.ends, 0.5),
+        "end_max_ms": quantile(seen.ends, 1.0),
+    }
+
+
+def _probe(scene: Scene) -> dict[str, float]:
+    """Somebody new leaves a large cart and then buys: both must be seen in Intercom."""
+    sender, key = scene.sender, f"id:{PROBE}"
+
+    def shows(audience: str | None) -> bool:
+        contact = scene.intercom.contacts().get(key)
+        return contact is not None and contact.custom.get("cio_moment") == audience
+
+    begun = time.monotonic()
+    sender.carts([PROBE])
+    await_until(lambda: shows("high_aov_abandoner"), seconds=PROBE_SECONDS_MAX, what="the probe's moment is shown")
+    shown = time.monotonic()
+    sender.post([sender.call(PROBE, "order")])
+    await_until(lambda: shows(None), seconds=PROBE_SECONDS_MAX, what="the probe's purchase takes it back")
+    return {"probe_begin_ms": round((shown - begun) * 1000), "probe_end_ms": round((time.monotonic() - shown) * 1000)}
+
+
+def _orderly_end(scene: Scene) -> list[str]:
+    """Every worker stops with 0, and the local state of each partition equals its changelog."""
+    lines = [
+        f"worker {worker.data.name} ended with {code}"
+        for worker in scene.workers
+        if not worker.gone and (code := worker.stop()) != 0
+    ]
+    for table in TABLES:
+        kept = by_partition(scene.cluster.bootstrap, changelog(table))
+        for number in range(PARTITIONS):
+            local = [
+                _local(path) for worker in scene.workers for path in worker.data.glob(f"v*/tables/{table}-{number}.db")
+            ]
+            if kept[number] not in local:
+                lines.append(f"no worker's local state of {table} {number} equals its changelog")
+    return lines
+
+
+def _local(path: Path) -> dict[bytes, bytes]:
+    database = rocksdict.Rdict(
+        str(path), rocksdict.Options(raw_mode=True), access_type=rocksdict.AccessType.read_only()
+    )
+    try:
+        return {bytes(key): bytes(value) for key, value in database.items() if bytes(key) != OFFSET_KEY}
+    finally:
+        database.close()

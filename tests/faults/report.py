@@ -1,0 +1,129 @@
+"""What the runs came to: kept in docs/faults.json, and written from there into the marked part of docs/promises.md.
+
+`python -m tests.faults.report` writes the page again from the file; a test compares the two.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tests.faults.performance import Experiment, Result
+
+DOCS = Path(__file__).parents[2] / "docs"
+RESULTS, PAGE = DOCS / "faults.json", DOCS / "promises.md"
+BEGIN, END = "<!-- begin: written by make faults from docs/faults.json -->", "<!-- end -->"
+
+
+class Promise(NamedTuple):
+    """figures: names in a result's figures that measure it, with the words for the page."""
+
+    name: str
+    says: str
+    bound: str
+    figures: dict[str, str]
+    elsewhere: str = ""
+
+
+PROMISES = (
+    Promise(
+        "P1", "What we acknowledged is in the log", "none missing; 503 within about 1 s where Kafka is away",
+        {"refused": "posts refused", "slowest_refusal_ms": "slowest refusal, ms"},
+    ),
+    Promise(
+        "P2", "State equals an independent computation over the de-duplicated log", "no difference",
+        {"decisions": "decisions compared", "people": "people compared", "repeats": "repeats in the log"},
+        "the policy's whole meaning: `tests/oracle/`",
+    ),
+    Promise("P3", "Each episode is flagged once", "none twice", {"decisions": "decisions"}),
+    Promise(
+        "P4", "Nobody who bought is nudged beyond the stated delay",
+        "a purchase on its way overtakes within the settle time; what was shown is taken back",
+        {"nudges_after_purchase": "shown after a purchase", "nudge_after_purchase_ms": "at most so late, ms",
+         "ends": "taken back by a purchase", "end_max_ms": "slowest, ms"},
+        "measured in every experiment, the fault's own time included",
+    ),
+    Promise(
+        "P5", "When the world is quiet, Intercom shows what the state says", "no difference, twice, 10 s apart",
+        {"writes": "writes to Intercom", "probe_begin_ms": "probe shown, ms", "probe_end_ms": "probe taken back, ms"},
+    ),
+    Promise("P6", "A contact never goes back to an older revision", "none", {"writes": "writes in order"}),
+    Promise(
+        "P7", "One bad message costs its neighbours less than a second and can be recovered byte for byte",
+        "1 s; every byte", {"poison_neighbour_extra_ms": "slowest neighbour over the usual, ms"},
+    ),
+    Promise(
+        "P8", "Nothing grows without a limit", "a person's record below 100 kB in these runs",
+        {"largest_record_bytes": "largest record, bytes"}, "long runs: not run",
+    ),
+    Promise("P9", "A replay sends nothing", "no network reachable", {}, "`tests/architecture/` (imports), no experiment"),
+    Promise("P10", "An erased person is gone from every store and stays gone", "none", {}, "not run"),
+)  # fmt: skip
+EVERYWHERE = {"P4": "every one", "P5": "every one", "P6": "every one"}  # what each aftermath looks at
+
+
+def kept() -> list[Result]:
+    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Result]) if RESULTS.exists() else []
+
+
+def keep(result: Result) -> None:
+    """A newer result of the same experiment and bug takes the place of the older one."""
+    others = [one for one in kept() if (one.experiment, one.bug) != (result.experiment, result.bug)]
+    results = sorted([*others, result], key=lambda one: (one.experiment, one.bug or ""))
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def write(experiments: Sequence[Experiment]) -> None:
+    """The marked part of the page, from the file."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{tables(experiments, kept())}\n{END}{after}")
+
+
+def tables(experiments: Sequence[Experiment], results: Sequence[Result]) -> str:
+    plain = {one.experiment: one for one in results if one.bug is None}
+    planted = {one.experiment: one for one in results if one.bug is not None}
+    lines = ["| promise | bound | shown by | n | result | measured |", "|---|---|---|--:|---|---|"]
+    lines += [_promise(promise, experiments, plain) for promise in PROMISES]
+    lines += ["", "| experiment | fault | seen to bite | seed | n | result | seconds | with its bug planted |"]
+    lines += ["|---|---|---|--:|--:|---|--:|---|"]
+    lines += [_experiment(one, plain.get(one.name), planted.get(one.name)) for one in experiments]
+    return "\n".join(lines)
+
+
+def _promise(promise: Promise, experiments: Sequence[Experiment], plain: dict[str, Result]) -> str:
+    concerned = [e.name for e in experiments if promise.name in e.promises or promise.name in EVERYWHERE]
+    ran = [plain[name] for name in concerned if name in plain and plain[name].outcome != "not run"]
+    shown = EVERYWHERE.get(promise.name) or ", ".join(concerned)
+    shown = "; ".join(part for part in (shown, promise.elsewhere) if part)
+    held = sum(one.outcome == "held" for one in ran)
+    result = f"{held} of {len(ran)} held" if ran else "not run"
+    measured = "; ".join(
+        f"{words} {_told(name, [one.figures[name] for one in ran if name in one.figures])}"
+        for name, words in promise.figures.items()
+        if any(name in one.figures for one in ran)
+    )
+    n = sum(one.n for one in ran)
+    return f"| {promise.name} {promise.says} | {promise.bound} | {shown} | {n or '-'} | {result} | {measured or '-'} |"
+
+
+def _told(name: str, values: Iterable[float]) -> str:
+    """Delays and sizes by their worst, everything else by its sum."""
+    found = list(values)
+    return f"{max(found):g}" if name.endswith(("_ms", "_bytes")) else f"{sum(found):g}"
+
+
+def _experiment(experiment: Experiment, plain: Result | None, planted: Result | None) -> str:
+    if plain is None:
+        return f"| {experiment.name} | {experiment.fault} | - | - | - | not run | - | {_bug(experiment, planted)} |"
+    why = f" ({plain.lines[0]})" if plain.lines and plain.outcome != "held" else ""
+    result = (plain.outcome + why).replace("|", "/").replace("\n", " ")[:200]
+    return (
+        f"| {experiment.name} | {experiment.fault} | {plain.bite or '-'} | {plain.seed} | {plain.n} | {result} "
+        f"| {plain.seconds:g} | {_bug(experiment, planted)} |"
+    )
+
+
+def _bug(experiment: Experiment, planted: Result | None) -> str:
+    return f"{experiment.bug}: {planted.outcome if planted is not None else 'not run'}"

@@ -1,0 +1,32 @@
+"""docs/promises.md says what docs/faults.json says, and the words of an outcome are earned."""
+
+from tests.faults import report
+from tests.faults.__main__ import EXPERIMENTS
+from tests.faults.performance import Result
+from tests.faults.worker import CONSUMER_BUGS, OTHER_BUGS
+
+
+def test_the_page_is_what_the_results_give() -> None:
+    page = report.PAGE.read_text()
+    between = page.partition(report.BEGIN)[2].partition(report.END)[0].strip()
+    assert between == report.tables(EXPERIMENTS, report.kept())
+
+
+def test_what_was_not_run_is_said() -> None:
+    page = report.tables(EXPERIMENTS, [])
+    assert page.count("| not run |") >= len(EXPERIMENTS)
+    assert "held |" not in page
+
+
+def test_a_red_result_is_told_with_its_first_line() -> None:
+    name = EXPERIMENTS[0].name
+    red = Result(name, 3, None, "red", "killed", 7, 1.0, ["id:u1: lost"], {"decisions": 4})
+    page = report.tables(EXPERIMENTS, [red])
+    assert f"| {name} |" in page and "red (id:u1: lost)" in page
+    assert "0 of 1 held" in page
+
+
+def test_every_experiment_has_a_bug_and_every_bug_an_experiment() -> None:
+    known = {*CONSUMER_BUGS, *OTHER_BUGS, "answers_first"}
+    assert {experiment.bug for experiment in EXPERIMENTS} == known
+    assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)
