@@ -19,7 +19,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 KAFKA_VERSION = "4.1.1"
 EMBEDDED_PARTITIONS = 4  # the mock cluster gives every topic as many and cannot be told otherwise
 UP_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 20
 HEAP = "-Xmx512m"
 SOON_UP = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # half the processor time of a start; slower at full load
 CLUSTER_ID = "Y29uY2llcmdlLXRlc3RzIQ"

@@ -15,7 +15,7 @@ import msgspec
 
 from agents import desired, judge
 from agents.desired import Contact
-from agents.kafka_topics import changelog
+from agents.topic_plan import changelog
 from contracts import commands, decisions, signals
 from contracts.commands import Command
 from contracts.decisions import Decision

@@ -9,7 +9,7 @@ import httpx
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from agents.kafka_topics import changelog
+from agents.topic_plan import changelog
 from contracts import quarantined, signals
 from contracts.topics import QUARANTINE, SIGNALS, SOURCE_CUSTOMERIO
 from rehearsal.demo_checks import quantile

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import rocksdict
 
-from agents.kafka_topics import TABLES, changelog
+from agents.topic_plan import TABLES, changelog
 from rehearsal.broker import Cluster
 from rehearsal.demo_checks import quantile
 from tests.faults.evidence import Evidence, delays, differences, gather, unsettled

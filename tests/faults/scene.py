@@ -18,8 +18,9 @@ import httpx
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from agents.kafka_topics import APP_NAME, TABLES, changelog, ensure_topics
+from agents.kafka_topics import apply_topics
 from agents.settings import read_settings
+from agents.topic_plan import APP_NAME, TABLES, changelog
 from contracts.policy import load
 from contracts.topics import OURS
 from rehearsal.broker import Cluster
@@ -144,6 +145,7 @@ class Scene:
         self.settings = {
             "CONCIERGE_KAFKA_BOOTSTRAP": cluster.bootstrap,
             "CONCIERGE_PARTITIONS": str(PARTITIONS),
+            "CONCIERGE_REPLICATION": str(min(len(cluster.nodes), 3)),
             "CONCIERGE_POLICY_FILE": str(POLICY_FILE),
             "CONCIERGE_MARK_SECONDS": "0.3",
             "CONCIERGE_COMMIT_SECONDS": "0.5",
@@ -158,7 +160,7 @@ class Scene:
 
     def __enter__(self) -> "Scene":
         wipe(self.cluster.bootstrap)
-        ensure_topics(read_settings(self.settings))
+        apply_topics(read_settings(self.settings))
         self.intercom.__enter__()
         return self
 
