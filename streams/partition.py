@@ -116,9 +116,11 @@ class Partition:
             return effects
         if isinstance(signal, Claimed):
             self._claim(key, person, signal, effects)
+        elif key not in signal.via and _counted(person, signal.id):
+            pass  # told again, be it while the key was still nobody's
         elif person.forward is not None and not identity.takes_back(key, person, signal):
             self._pass_on(key, person.forward, signal, effects)
-        elif not _counted(person, signal.id):
+        else:
             self._accept(key, person, signal, effects)
         person.position = position
         self._people[key] = person
@@ -312,7 +314,7 @@ class Partition:
         if person.state is not None:
             self._hand_over(key, person, person.state, claim, effects)
         person.forward, person.claimed_ms = claim.owner, claim.occurred_ms
-        person.state, person.pending, person.announced, person.ids = None, [], {}, person.ids[-ID_BYTES:]
+        person.state, person.pending, person.announced = None, [], {}
 
     def _hand_over(self, key: str, person: Person, state: State, claim: Claimed, effects: Effects) -> None:
         """What was due before the claim was this key's own and is judged here. An episode that is active comes along; its

@@ -60,12 +60,14 @@ class World:
         self.lives: dict[str, Life] = {}
         self.owners: dict[str, tuple[str, When]] = {}
         self.claims: set[tuple[str, str]] = set()
+        self.messages: set[tuple[str, str]] = set()  # the key that was told, and the message
         self.said: list[Said] = []
 
     def hear(self, when: When, signal: PersonSignal) -> None:
         if isinstance(signal, Claimed):
             self._claim(when, signal)
-        else:
+        elif (signal.person, signal.id) not in self.messages:
+            self.messages.add((signal.person, signal.id))
             self._life(self._follow(signal.person, ())).hear(when, signal)
 
     def advance(self, until_ms: int) -> None:
@@ -140,7 +142,7 @@ class Life:
         self.facts = Facts()
         self.active: Episode | None = None
         self.begun: set[tuple[str, int]] = set()
-        self.spent: set[tuple[str, When]] = set()
+        self.spent: dict[Episode, When] = {}  # the newest anchor that was seen while the episode was active
         self.last: dict[tuple[str, int], tuple[str, str]] = {}
         self.ended: dict[str, int] = {}
         self.activations: list[Activation] = []
@@ -203,7 +205,8 @@ class Life:
         self.applied.append(Handed(weaker.applied))
         self.ids |= weaker.ids
         self.begun |= weaker.begun
-        self.spent |= weaker.spent
+        for episode, newest in weaker.spent.items():
+            self.spent[episode] = max(newest, self.spent.get(episode, newest))
         self.last = {**weaker.last, **self.last}
         for audience, ended_ms in weaker.ended.items():
             self.ended[audience] = max(ended_ms, self.ended.get(audience, ended_ms))
@@ -241,7 +244,7 @@ class Life:
             if anchor is None:
                 continue
             if self.active is not None and self.active.audience == name and anchor > self.active.anchor:
-                self.spent.add((name, anchor))
+                self.spent[self.active] = max(anchor, self.spent.get(self.active, anchor))
             enter_ms = edge_of(audience.enter_after, anchor, self.facts)
             leave_ms = edge_of(audience.leave_after, anchor, self.facts)
             if enter_ms is None or leave_ms is None:
@@ -285,7 +288,7 @@ class Life:
         if self.facts.erased:
             return
         for name, audience, anchor, enter_ms, leave_ms in self.windows:
-            if not enter_ms <= at_ms < leave_ms or (name, anchor[0]) in self.begun or (name, anchor) in self.spent:
+            if not enter_ms <= at_ms < leave_ms or self._over(name, anchor):
                 continue
             if self.active is not None and self.active.audience == name:
                 continue
@@ -293,6 +296,11 @@ class Life:
             if not asks.all(audience.when) or (audience.exit and asks.all(audience.exit)):
                 continue
             self._judge(Episode(name, anchor, self.arm), audience, at_ms)
+
+    def _over(self, name: str, anchor: When) -> bool:
+        """Begun before, or spent: no newer than the newest that was seen while another of the audience was active."""
+        spans = ((each.anchor, newest) for each, newest in self.spent.items() if each.audience == name)
+        return (name, anchor[0]) in self.begun or any(low < anchor <= high for low, high in spans)
 
     def _judge(self, episode: Episode, audience: Audience, at_ms: int) -> None:
         reason = self._held(episode, audience, at_ms)

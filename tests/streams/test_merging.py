@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
-from contracts.instant import duration_ms
+from msgspec.structs import replace
+
+from contracts.instant import HOUR_MS, duration_ms
 from contracts.signals import Claimed, PersonSignal
 from tests.streams.histories import ME, POLICY, START_MS, Run, added, ordered, stamp, track
 
@@ -106,6 +108,13 @@ def test_a_claim_that_is_told_again_counts_once() -> None:
     again = claim("id:b", "id:a", "4h", name="alias 1")
     history: list[PersonSignal] = [added("serum", 180, "0m", key="id:b"), first, claim("id:a", "id:b", "90m"), again]
     assert [who for who, *_ in said(*history)] == ["id:a", "id:a"]
+
+
+def test_what_a_browser_told_is_not_told_of_the_next_who_identifies_there() -> None:
+    first, second = added("serum", 180, "0m", key=BROWSER), added("cream", 190, "20m", key=BROWSER)
+    history: list[PersonSignal] = [first, claim(BROWSER, "id:other", "10m"), second, claim(BROWSER, ME, "30m")]
+    again = [replace(signal, accepted_ms=signal.accepted_ms + HOUR_MS) for signal in (first, second)]
+    assert {who for who, *_ in said(*history, *again)} == {"id:other"}
 
 
 def test_what_a_browser_tells_of_two_ids_that_claim_each_other_is_not_lost() -> None:
