@@ -5,20 +5,16 @@ the state and return Verdicts. Order of judgement: window and conditions, stops,
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from contracts.conditions import Condition
 from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
-from contracts.instant import HOUR_MS, MINUTE_MS, to_rfc3339
+from contracts.instant import to_rfc3339
 from contracts.policy import Audience, Policy
-from contracts.staffed_hours import staffed
-from streams import anchors, cart, orders, stops
+from streams import anchors, cart, orders, staffing, stops
 from streams.conditions import Answer, Scene, all_of, soonest
 from streams.drift import Trouble, saw
 from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
-
-WEEK_MINUTES = 7 * 24 * 60
 
 
 class Verdict(NamedTuple):
@@ -233,8 +229,8 @@ def _held_back(
     clauses.append(Clause("inputs sound", not troubles, saw(troubles)))
     if troubles:
         return "stale_data", soonest(*(trouble.until_ms for trouble in troubles)), tuple(clauses)
-    closed = not staffed(audience.hours, policy.zone, _aware(at_ms))
-    change_ms = _next_change(audience, at_ms, policy)
+    closed = not staffing.staffed_at(audience, at_ms, policy)
+    change_ms = staffing.next_change_ms(audience, at_ms, policy)
     if step("staffed", closed, change_ms):
         return "outside_hours", change_ms, tuple(clauses)
     cap_ms = _capped_until(state, name, audience, at_ms, policy)
@@ -384,28 +380,3 @@ def _pressed_until(state: State, audience: Audience, at_ms: int, policy: Policy)
         if len(recent) >= limit.count:
             until.append(recent[-limit.count] + limit.within)
     return max(until, default=None)
-
-
-def _aware(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms // 1000, UTC)
-
-
-def _next_change(audience: Audience, at_ms: int, policy: Policy) -> int | None:
-    """The next full minute at which somebody may come or go. None where somebody is always there.
-
-    While the clocks stand still it is read off the week's spans; across a change of clocks it is looked for minute by
-    minute, at most an hour on.
-    """
-    if audience.hours == "always":
-        return None
-    at, minute_ms = _aware(at_ms), at_ms - at_ms % MINUTE_MS
-    wall = at.astimezone(policy.zone)
-    minute = (wall.weekday() * 24 + wall.hour) * 60 + wall.minute
-    ahead = min((edge - minute - 1) % WEEK_MINUTES + 1 for edge in audience.staffing_edges)
-    if (at + timedelta(minutes=ahead)).astimezone(policy.zone).utcoffset() == wall.utcoffset():
-        return minute_ms + ahead * MINUTE_MS
-    now = staffed(audience.hours, policy.zone, at)
-    for minutes in range(1, 60):
-        if staffed(audience.hours, policy.zone, at + timedelta(minutes=minutes)) != now:
-            return minute_ms + minutes * MINUTE_MS
-    return minute_ms + HOUR_MS
