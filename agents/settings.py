@@ -74,6 +74,9 @@ class Settings(BaseModel):
     standbys: int = Field(
         default=1, ge=0, le=3, description="further workers that keep a copy of each partition's state"
     )
+    allow_gaps: bool = Field(
+        default=False, description="true to go on where records of a topic are gone; what was in them is lost"
+    )
     session_seconds: float = Field(default=10, ge=6, le=300, description="silence after which a worker counts as gone")
     policy_file: Path = Field(default=Path("policies/skincare.yaml"), description="the policy in force")
     commit_seconds: float = Field(default=1.0, gt=0, le=60, description="between two commits of the worker")

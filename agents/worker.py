@@ -69,6 +69,7 @@ def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int])
         name=APP_NAME, bootstrap=settings.kafka_bootstrap, datadir=settings.data_dir, partitions=settings.partitions,
         commit_seconds=settings.commit_seconds, replication=settings.replication, standbys=settings.standbys,
         session_seconds=settings.session_seconds, credentials=kafka_security.for_faust(settings),
+        gaps_allowed=settings.allow_gaps,
     )  # fmt: skip
     marks = Marks()
     for topic, partitions in sources.items():

@@ -25,13 +25,16 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents.failure import told
-from agents.reliable.consumer import Agent, Work, consumer_class
+from agents.reliable.consumer import consumer_class
 from agents.reliable.record import Codec, Handler, Output, Plain
 from agents.reliable.recovery import table_manager_class
 from agents.reliable.watch import Health, Limits, Seen, judge, stalled
+from agents.reliable.work import Agent, Work
 
 EXIT_FAILED = 70  # EX_SOFTWARE: restart me
-BLOCK_CACHE_BYTES = WRITE_BUFFER_BYTES = 8 << 20  # per partition; Faust's own 2 GiB would be per partition too
+ROCKSDB_BYTES_MAX = 192 << 20  # of a table with all its partitions: block cache and two write buffers each
+ROCKSDB_PART_BYTES = (256 << 10, 8 << 20)  # below, it would flush all the time; above, one partition gains nothing
+ROCKSDB_FILES_MAX = 64  # open at once per partition; each holds its index in memory
 WATCH_SECONDS = 2.0
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
@@ -69,17 +72,7 @@ class App:
             )
             made = None
             if table is not None:
-                made = self.faust.Table(
-                    table,
-                    key_type=bytes,
-                    value_type=bytes,
-                    partitions=partitions,
-                    options={
-                        "block_cache_size": BLOCK_CACHE_BYTES,
-                        "write_buffer_size": WRITE_BUFFER_BYTES,
-                        "max_write_buffer_number": 2,
-                    },
-                )
+                made = self._table(table, partitions)
 
             async def subscription(stream: Any) -> None:
                 async for _ in stream:
@@ -91,6 +84,33 @@ class App:
             return target
 
         return decorate
+
+    def _table(self, name: str, partitions: int) -> Any:
+        part = min(max(ROCKSDB_BYTES_MAX // partitions // 3, ROCKSDB_PART_BYTES[0]), ROCKSDB_PART_BYTES[1])
+        options = {
+            "block_cache_size": part,
+            "write_buffer_size": part,
+            "max_write_buffer_number": 2,
+            "max_open_files": ROCKSDB_FILES_MAX,
+        }
+        made = self.faust.Table(name, key_type=bytes, value_type=bytes, partitions=partitions, options=options)
+        made.apply_changelog_batch = self._strictly(made)
+        return made
+
+    def _strictly(self, table: Any) -> Callable[[Any], None]:
+        """Faust logs an error here and goes on behind the hole, and gives a stray record to the table before it."""
+        apply = table.apply_changelog_batch
+
+        def applied(batch: Any) -> None:
+            try:
+                if any(event.message.topic != table.changelog_topic_name for event in batch):
+                    raise RuntimeError("a record of another table's changelog")
+                apply(batch)
+            except Exception as error:
+                self._work.fail(f"the recovery of {table.name} could not keep what it read: {told(error)}")
+                raise
+
+        return applied
 
     def task(self, function: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """Run once after the first recovery; an exception in it stops the process."""
@@ -147,7 +167,7 @@ class App:
         worker = faust.Worker(
             self.faust, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False, debug=False
         )
-        worker.spinner = None  # it would write terminal codes between the lines of a log
+        worker.spinner = None  # it writes control characters, and makes the root logger build every debug record
         self._work.watch = self._watch
         self._moved_at = time.monotonic()
         threading.Thread(target=self._guard, name="watchdog", daemon=True).start()
@@ -228,11 +248,13 @@ def create_app(
     standbys: int,
     session_seconds: float,
     credentials: Any = None,
+    gaps_allowed: bool = False,
     limits: Limits = Limits(),  # noqa: B008  (an immutable value)
 ) -> App:
     """An application whose consumer group is `name`; topics are made beforehand, never by it.
 
-    datadir: of this process alone. credentials: a faust.auth value for TLS and SASL. limits: of the watchdog.
+    datadir: of this process alone. credentials: a faust.auth value for TLS and SASL. gaps_allowed: go on, with a
+    warning, where records are missing. limits: of the watchdog.
     """
 
     def fail(sentence: str) -> None:
@@ -240,7 +262,7 @@ def create_app(
         logging.shutdown()
         os._exit(EXIT_FAILED)
 
-    work = Work(fail)
+    work = Work(fail, gaps_allowed=gaps_allowed)
     kafka = ";".join(f"aiokafka://{broker}" for broker in bootstrap.split(","))
 
     class Transport(driver.Transport):  # type: ignore[misc]

@@ -7,8 +7,8 @@ one release, which a test pins.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import rocksdict
 from faust.transport.drivers import aiokafka as driver
@@ -16,72 +16,12 @@ from faust.types import TP
 
 from agents.failure import told
 from agents.measures import COMMITS, FLUSH_SECONDS, FLUSHED, REBALANCES
-from agents.reliable.record import Codec, Handler, Output, Record
+from agents.reliable.record import Output, Record
 from agents.reliable.store import Store
+from agents.reliable.work import Work
 
 CHUNK_RECORDS = 500  # between two chunks other tasks run and the assignment is asked again
-DIRTY_RECORDS_MAX = 20_000  # a flush by size: about 20 MB of changelog, a second of work
 ACK_SECONDS_MAX = 30.0  # a broker that takes longer to acknowledge is treated as lost
-
-
-class Agent(NamedTuple):
-    topic: str
-    handler: Handler
-    table: Any  # the Faust table, None for an agent without state
-    codec: Codec | None
-
-
-class Work:
-    """What all of a process's agents share: their stores, the positions reached, outputs not yet acknowledged."""
-
-    def __init__(self, fail: Callable[[str], None]) -> None:
-        self.agents: dict[str, Agent] = {}
-        self.stores: dict[TP, Store | None] = {}
-        self.positions: dict[TP, int] = {}
-        self.outputs: list[asyncio.Future[Any]] = []
-        self.gate = asyncio.Lock()  # a snapshot never sees half a chunk
-        self.fail = fail
-        self.committed_at = time.monotonic()
-        self.settled = False  # the group has shared out its partitions, and this worker may have got none
-        self.watch: Callable[[], Awaitable[None]] | None = None  # runs from the start of the application
-
-    def assign(self, tps: Iterable[TP], committed: Mapping[TP, int | None], begins: Mapping[TP, int]) -> None:
-        """Open the stores and tell the handlers, after recovery and before the first batch.
-
-        begins: where reading starts on a partition without a commit; an empty one has a position too, or it could never be
-        said to be read to its end.
-        """
-        self.committed_at = time.monotonic()
-        for tp in sorted(tps):
-            agent = self.agents.get(tp.topic)
-            if agent is None:
-                continue
-            store = None
-            if agent.table is not None and agent.codec is not None:
-                data = agent.table.data
-                store = Store(
-                    tp.partition,
-                    data._db_for_partition(tp.partition),
-                    encode=agent.codec.encode,
-                    decode=agent.codec.decode,
-                    hidden=frozenset({data.offset_key}),
-                )
-            self.stores[tp] = store
-            offset = committed.get(tp)
-            self.positions[tp] = begins[tp] if offset is None else offset
-            agent.handler.assigned(store, tp.partition, offset)
-        self.settled = True
-
-    def revoke(self) -> None:
-        """Everything goes: Faust's protocol is eager, whatever is kept is assigned again."""
-        self.settled = False
-        for tp in sorted(self.stores):
-            self.agents[tp.topic].handler.revoked(tp.partition)
-        self.stores.clear()
-        self.positions.clear()
-
-    def dirty_count(self) -> int:
-        return sum(store.dirty_count for store in self.stores.values() if store is not None)
 
 
 def consumer_class(work: Work) -> type[driver.Consumer]:
@@ -94,8 +34,12 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             super()._reset_state()
             self.parked = asyncio.Event()
 
+        def resume_flow(self) -> None:
+            self.parked.clear()
+            super().resume_flow()
+
         async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109  (the signature is Faust's)
-            if not self.flow_active:
+            while not self.flow_active and not self.should_stop:
                 self.parked.set()
                 try:
                     await self.wait(self.can_resume_flow)
@@ -127,8 +71,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                 async with work.gate:
                     if not self._mine(tp, generation):
                         return
-                    expected = work.positions.get(tp, chunk[0].offset)
-                    chunk = [record for record in chunk if record.offset >= expected]
+                    chunk = work.new_of(tp, chunk)
                     if not chunk:
                         continue
                     try:
@@ -144,7 +87,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                         work.fail(f"an output of {tp.topic} at {tp.partition}/{chunk[0].offset} failed: {told(error)}")
                         raise
                     work.positions[tp] = self._read_offset[tp] = chunk[-1].offset + 1
-                if work.dirty_count() > DIRTY_RECORDS_MAX:
+                if work.full():
                     await self.commit()
                 await asyncio.sleep(0)
 
@@ -190,19 +133,15 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                     moved = positions[tp] > (self._committed_offset.get(tp) or 0)
                     if store is not None and (moved or store.dirty_count):
                         work.agents[tp.topic].handler.before_flush(store, positions[tp])
-                changed = [
-                    (tp, store, store.snapshot()) for tp, store in work.stores.items() if store and store.dirty_count
-                ]
+                changed = work.snapshot()
                 outputs, work.outputs = work.outputs, []
-            if self._final:
-                await self._fence()
             async with asyncio.timeout(ACK_SECONDS_MAX):
+                if changed:
+                    await self._fence()
                 await asyncio.gather(*outputs)
                 for tp, store, records in changed:
                     await self._write(tp, store, records)
-            for store in work.stores.values():
-                if store is not None:
-                    store.trim()
+            work.trim()
             return positions
 
         async def _write(self, tp: TP, store: Store, records: Mapping[bytes, bytes | None]) -> None:
@@ -221,8 +160,11 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             FLUSHED.inc(len(records))
 
         async def _fence(self) -> None:
-            """Before the last flush of a generation: a member that outlived its session must not write over its successor."""
-            again = {tp: offset for tp, offset in self._committed_offset.items() if offset and tp in work.stores}
+            """A member that outlived its session must not write over its successor's records: the group is asked first.
+
+            What is left is a pause longer than the session between this answer and the next request.
+            """
+            again = {tp: self._committed_offset.get(tp) or work.begins[tp] for tp in work.stores}
             if again and not await self._commit(again):
                 raise RuntimeError("the group has gone on without this worker")
 
@@ -231,6 +173,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             REBALANCES.inc()
             try:
                 if work.stores:
+                    await self.maybe_wait_for_commit_to_finish()  # Faust takes that one for this one
                     await self.commit()
                 await super().on_partitions_revoked(revoked)
             finally:

@@ -1,4 +1,10 @@
-"""The end of a recovery without a race: park the fetcher, seek, open the stores, and only then let anything flow."""
+"""Recovery without a race: the fetcher stands still at every seek, and nothing flows before the stores are open.
+
+Why: a fetch that was under way when the flow was stopped goes on for up to a second, or, while the group is joining, until the
+next assignment; it then asks for no partition in particular, which means all. What it brings is thrown away as long as the flow
+is off, and its partitions stand behind it. A seek that came before is undone by that: the recovery waits for ever for records
+that were thrown away, or goes on behind a hole.
+"""
 
 import asyncio
 from typing import Any
@@ -7,9 +13,9 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 
 from agents.failure import told
-from agents.reliable.consumer import Work
+from agents.reliable.work import Span, Work
 
-PARK_SECONDS_MAX = 20.0  # the fetcher asks at least once a second whether it should stop
+PARK_SECONDS_MAX = 40.0  # the fetcher asks once a second whether it should stop; a commit in it may take thirty
 
 
 def table_manager_class(work: Work) -> type[TableManager]:
@@ -22,8 +28,12 @@ def table_manager_class(work: Work) -> type[TableManager]:
             deadline = asyncio.get_running_loop().time() + PARK_SECONDS_MAX
             while fetcher.started and not fetcher.should_stop and not consumer.parked.is_set():
                 if asyncio.get_running_loop().time() > deadline:
-                    work.fail("the fetcher did not park at the end of a recovery")
+                    work.fail("the fetcher did not stand still for a recovery")
                 await asyncio.sleep(0.01)
+
+        async def _seek_offsets(self, consumer: Any, tps: set[Any], offsets: Any, title: str) -> None:
+            await self._park()
+            await super()._seek_offsets(consumer, tps, offsets, title)
 
         async def _resume_streams(self, generation_id: int = 0) -> None:
             await self.on_recovery_completed(generation_id)
@@ -50,12 +60,13 @@ def table_manager_class(work: Work) -> type[TableManager]:
                     timeout=self.app.conf.broker_request_timeout,
                 )
             sources: set[Any] = {tp for tp in assignment if not self._is_changelog_tp(tp)}
-            new = {tp for tp in sources if consumer._committed_offset.get(tp) is None}
-            begins = await consumer.earliest_offsets(*new) if new else {}
+            begins = await consumer.earliest_offsets(*sources) if sources else {}
+            ends = await consumer.highwaters(*sources) if sources else {}
             if self.app.consumer_generation_id != generation_id:
                 return
+            committed = consumer._committed_offset
             try:
-                work.assign(sources, consumer._committed_offset, begins)
+                work.assign({tp: Span(committed.get(tp), begins[tp], ends[tp]) for tp in sources})
             except Exception as error:
                 work.fail(f"a partition could not be opened: {told(error)}")
                 raise

@@ -1,13 +1,14 @@
 """The records of one table partition: live objects in memory, bytes in RocksDB, written behind once per commit.
 
 Nothing reaches RocksDB before the changelog has acknowledged it; a crash loses nothing that the committed offset covers.
+What records weigh in memory is known: as last encoded or decoded, a new one as NEW_RECORD_BYTES until its first snapshot.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-LIVE_RECORDS_MAX = 50_000  # clean records kept in memory per partition; about 50 MB at 1 kB
-_ABSENT = object()
+NEW_RECORD_BYTES = 1024  # about a person after a few signals
+ABSENT_BYTES = 64  # a key of which it is known that there is no record
 
 
 class Bytes(Protocol):
@@ -20,8 +21,21 @@ class Bytes(Protocol):
     def write(self, batch: Any) -> None: ...
 
 
+class _Kept:
+    """A record in memory (None: there is none) and what it weighs."""
+
+    __slots__ = ("record", "weight_bytes")
+
+    def __init__(self, record: Any, weight_bytes: int) -> None:
+        self.record = record
+        self.weight_bytes = weight_bytes
+
+
 class Store:
-    """Reads and writes are synchronous. An object that was changed must be `put` again."""
+    """Reads and writes are synchronous. An object that was changed must be `put` again.
+
+    Two generations of records are kept: what was not touched while the younger grew is forgotten with the older.
+    """
 
     def __init__(
         self,
@@ -35,34 +49,39 @@ class Store:
         self.number = number
         self.local = local  # kept open until the last flush, which comes after Faust has let go of its tables
         self._encode, self._decode, self._hidden = encode, decode, hidden
-        self._live: dict[bytes, Any] = {}
+        self._young: dict[bytes, _Kept] = {}
+        self._old: dict[bytes, _Kept] = {}
+        self.young_bytes = 0
         self._dirty: dict[bytes, None] = {}
+        self.dirty_bytes = 0
 
     def get(self, key: bytes) -> Any | None:
-        found = self._live.get(key, _ABSENT)
-        if found is _ABSENT:
-            data = self.local.get(key)
-            found = None if data is None else self._decode(data)
-            if found is not None:
-                self._live[key] = found
-        return found
+        kept = self._young.get(key)
+        if kept is None:
+            kept = self._old.pop(key, None)
+            if kept is None:
+                data = self.local.get(key)
+                if data is None:
+                    return None
+                kept = _Kept(self._decode(data), len(data))
+            self._keep(key, kept)
+        return kept.record
 
     def put(self, key: bytes, record: Any) -> None:
-        self._live[key] = record
-        self._dirty[key] = None
+        self._change(key, record, NEW_RECORD_BYTES)
 
     def delete(self, key: bytes) -> None:
-        self._live[key] = None
-        self._dirty[key] = None
+        self._change(key, None, ABSENT_BYTES)
 
     def items(self) -> Iterator[tuple[bytes, Any]]:
         """Every record as it is now. Read to the end: an open iterator keeps the database locked."""
-        stored = [(key, data) for key, data in self.local.items() if key not in self._hidden and key not in self._live]
+        live = self._old | self._young
+        stored = [(key, data) for key, data in self.local.items() if key not in self._hidden and key not in live]
         for key, data in stored:
             yield key, self._decode(data)
-        for key, record in list(self._live.items()):
-            if record is not None:
-                yield key, record
+        for key, kept in live.items():
+            if kept.record is not None:
+                yield key, kept.record
 
     @property
     def dirty_count(self) -> int:
@@ -72,12 +91,32 @@ class Store:
         """The bytes of every changed record (None: deleted); they count as clean from now on."""
         taken: dict[bytes, bytes | None] = {}
         for key in self._dirty:
-            record = self._live[key]
-            taken[key] = None if record is None else self._encode(record)
-        self._dirty = {}
+            kept = self._young[key]
+            taken[key] = data = None if kept.record is None else self._encode(kept.record)
+            self._weigh(kept, ABSENT_BYTES if data is None else len(data))
+        self._dirty, self.dirty_bytes = {}, 0
         return taken
 
-    def trim(self) -> None:
-        """Forget clean records beyond the limit, once their bytes are in RocksDB."""
-        if len(self._live) > LIVE_RECORDS_MAX:
-            self._live = {key: record for key, record in self._live.items() if key in self._dirty}
+    def age(self) -> None:
+        """Forget the older generation and make the younger the older. Only when what was snapshot is in RocksDB."""
+        self._old = self._young
+        self._young = {key: self._old.pop(key) for key in self._dirty}
+        self.young_bytes = sum(kept.weight_bytes for kept in self._young.values())
+
+    def _change(self, key: bytes, record: Any, new_bytes: int) -> None:
+        kept = self._young.get(key)
+        if kept is None:
+            kept = self._old.pop(key, None) or _Kept(None, new_bytes)
+            self._keep(key, kept)
+        kept.record = record
+        if key not in self._dirty:
+            self._dirty[key] = None
+            self.dirty_bytes += kept.weight_bytes
+
+    def _keep(self, key: bytes, kept: _Kept) -> None:
+        self._young[key] = kept
+        self.young_bytes += kept.weight_bytes
+
+    def _weigh(self, kept: _Kept, weight_bytes: int) -> None:
+        self.young_bytes += weight_bytes - kept.weight_bytes
+        kept.weight_bytes = weight_bytes

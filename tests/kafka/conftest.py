@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.broker import BrokerMissing, kafka_libraries, real_kafka
+from tests.kafka.lab import Lab
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,11 @@ def require_kafka() -> None:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def lab(kafka: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Topics of the test's own; workers that it started are ended with it."""
+    made = Lab(kafka, tmp_path, f"lab-{abs(hash(request.node.nodeid)) % 10**8}")
+    yield made
+    made.close()

@@ -1,0 +1,128 @@
+"""Bugs put into the carrier on purpose, by tests only: each must turn the churn red, or the churn proves nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from faust.types import TP
+
+from agents.reliable import app as carrier
+from agents.reliable.consumer import consumer_class
+from agents.reliable.recovery import table_manager_class
+from agents.reliable.work import Work
+
+WINDOW_SECONDS = 0.4  # so that a kill meets the moment between two steps of a commit
+FETCH_SECONDS = 8.0  # a fetch under way that lasts through a whole rebalance, as it does now and then by itself
+DAY_SECONDS = 86_400
+
+
+def plant(name: str) -> None:
+    """Let every app made from now on have the bug. KeyError where it is unknown."""
+    consumer = {
+        "commit_first": _commit_first,
+        "drop_in_flight": _drop_in_flight,
+        "no_fence": _no_fence,
+        "stuck_flush": _stuck_flush,
+        "slow_flush": _slow_flush,
+        "late_fetch": _late_fetch,
+        "late_fetch_unparked": _late_fetch,
+        "mute_changelog": _mute_changelog,
+    }[name]
+    replaced: dict[str, Any] = {"consumer_class": lambda work: consumer(work, consumer_class(work))}
+    if name == "late_fetch_unparked":
+        replaced["table_manager_class"] = _unparked
+    for attribute, made in replaced.items():
+        setattr(carrier, attribute, made)
+
+
+def _commit_first(work: Work, base: Any) -> Any:
+    class CommitFirst(base):  # type: ignore[misc]
+        """Offsets before what they cover is durable."""
+
+        async def force_commit(self, *args: Any, **options: Any) -> bool:
+            await self._commit(dict(work.positions))
+            await asyncio.sleep(WINDOW_SECONDS)
+            return bool(await super().force_commit(*args, **options))
+
+    return CommitFirst
+
+
+def _drop_in_flight(work: Work, base: Any) -> Any:
+    class DropInFlight(base):  # type: ignore[misc]
+        """What was fetched and not yet handled at a rebalance counts as handled."""
+
+        async def _take(self, tp: TP, found: Sequence[Any], generation: int) -> None:
+            await super()._take(tp, found, generation)
+            if not self._mine(tp, generation) and tp in work.positions:
+                work.positions[tp] = found[-1].offset + 1
+
+    return DropInFlight
+
+
+def _no_fence(work: Work, base: Any) -> Any:
+    class NoFence(base):  # type: ignore[misc]
+        """A worker that outlived its session writes as if nothing had happened."""
+
+        async def _fence(self) -> None:
+            return None
+
+    return NoFence
+
+
+def _stuck_flush(work: Work, base: Any) -> Any:
+    class StuckFlush(base):  # type: ignore[misc]
+        """Acknowledgements never come, and nobody limits the wait for them."""
+
+        async def _flush(self) -> Any:
+            await asyncio.sleep(DAY_SECONDS)
+
+    return StuckFlush
+
+
+def _slow_flush(work: Work, base: Any) -> Any:
+    class SlowFlush(base):  # type: ignore[misc]
+        """A broker that takes its time, and is no reason to stop."""
+
+        async def _flush(self) -> Any:
+            await asyncio.sleep(2)
+            return await super()._flush()
+
+    return SlowFlush
+
+
+def _mute_changelog(work: Work, base: Any) -> Any:
+    class MuteChangelog(base):  # type: ignore[misc]
+        """Records of changelogs never arrive."""
+
+        async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  (Faust's signature)
+            found = await super()._getmany(active_partitions, timeout)
+            return {tp: records for tp, records in found.items() if not tp.topic.endswith("-changelog")}
+
+    return MuteChangelog
+
+
+def _late_fetch(work: Work, base: Any) -> Any:
+    class LateFetch(base):  # type: ignore[misc]
+        """A fetch that was under way before a rebalance ends after the recovery has begun."""
+
+        async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  (Faust's signature)
+            if not work.stores:
+                return await super()._getmany(active_partitions, timeout)
+            return await super()._getmany(active_partitions, FETCH_SECONDS)
+
+    return LateFetch
+
+
+def _unparked(work: Work) -> Any:
+    base: Any = table_manager_class(work)
+
+    class Unparked(base):  # type: ignore[misc]
+        """Faust's own seek, which does not wait for the fetcher."""
+
+        @property
+        def recovery(self) -> Any:
+            made = super().recovery
+            made._seek_offsets = super(type(made), made)._seek_offsets
+            return made
+
+    return Unparked

@@ -1,0 +1,69 @@
+"""Hangs that were put in end the process with a sentence; slow but healthy work does not."""
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from agents.reliable import EXIT_FAILED
+from tests.kafka.lab import Lab, Worker
+
+pytestmark = pytest.mark.kafka
+EXIT_SECONDS_MAX = 60
+
+
+def reason(lab: Lab, worker: Worker) -> str:
+    """What the worker said when it stopped itself."""
+    assert worker.wait(EXIT_SECONDS_MAX) == EXIT_FAILED
+    return lab.log_of(worker)
+
+
+def test_a_commit_that_never_ends_stops_the_process(lab: Lab) -> None:
+    lab.send(100)
+    worker = lab.start("a", plant="stuck_flush", limits={"commit_seconds": 4})
+    assert "nothing was committed for too long" in reason(lab, worker)
+    assert lab.committed() == 0
+
+
+def test_a_handler_that_never_returns_stops_the_process(lab: Lab) -> None:
+    worker = lab.start("a", limits={"commit_seconds": 4})
+    lab.send(1, value=b"endless")
+    assert "nothing was committed for too long" in reason(lab, worker)
+    assert lab.committed() == 0
+
+
+def test_a_recovery_that_hears_nothing_stops_the_process(lab: Lab) -> None:
+    lab.send(100)
+    worker = lab.start("a")
+    lab.await_committed(100)
+    assert lab.stop(worker) == 0
+    worker = lab.start("b", plant="mute_changelog", limits={"recovery_seconds": 4})
+    assert "the recovery has read no changelog record for too long" in reason(lab, worker)
+
+
+def test_slow_commits_and_slow_handlers_are_no_hang_and_the_log_is_plain_text(lab: Lab) -> None:
+    worker = lab.start(
+        "a", plant="slow_flush", limits={"commit_seconds": 8, "still_seconds": 12, "recovery_seconds": 4}
+    )
+    lab.send(3, value=b"slow")
+    lab.send(100)
+    lab.await_committed(103)
+    assert lab.stop(worker) == 0
+    lab.check_exact()
+    assert "\x1b" not in lab.log_of(worker)
+
+
+def test_records_that_are_gone_stop_the_process_until_that_is_allowed(lab: Lab) -> None:
+    lab.send(400)
+    worker = lab.start("a")
+    lab.await_committed(400)
+    assert lab.stop(worker) == 0
+    lab.send(400)
+    first, end = lab.committed_offsets()[0], lab.end_offsets()[0]
+    source = TopicPartition(f"{lab.name}-in", 0, end - 3)
+    AdminClient({"bootstrap.servers": lab.bootstrap}).delete_records([source])[source].result(30)
+    assert f"records {first} to {end - 4} of {lab.name}-in/0 are gone" in reason(lab, lab.start("a"))
+    assert lab.committed_offsets()[0] == first
+    worker = lab.start("a", gaps_allowed=True)
+    lab.await_committed(800)
+    assert lab.stop(worker) == 0
+    assert sum(lab.counted().values()) == 800 - (end - 3 - first)
