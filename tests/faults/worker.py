@@ -19,6 +19,7 @@ import structlog
 
 from agents import ingest, worker
 from agents.reliable import Output, Record, Store, app, consumer
+from agents.reliable.work import Work
 from agents.settings import read_settings
 from contracts.topics import QUARANTINE
 from streams import partition
@@ -51,7 +52,7 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fused(fuse: Fuse) -> Callable[[Class, consumer.Work], Class]:
+def fused(fuse: Fuse) -> Callable[[Class, Work], Class]:
     """state: the state is changed in memory, its outputs are not queued. output: outputs are acknowledged, the changelog is
     not written. changelog: it is, the local state is not. local: that too, the offsets are not committed."""
 
@@ -64,7 +65,7 @@ def fused(fuse: Fuse) -> Callable[[Class, consumer.Work], Class]:
 
     PATCHED_CONSUMER.rocksdict = Batches()
 
-    def wrap(original: Class, work: consumer.Work) -> Class:
+    def wrap(original: Class, work: Work) -> Class:
         class Fused(original):  # type: ignore[misc]
             async def send(self, outputs: Iterable[Output]) -> None:
                 kept = list(outputs)
@@ -86,7 +87,7 @@ def fused(fuse: Fuse) -> Callable[[Class, consumer.Work], Class]:
     return wrap
 
 
-def _commit_ahead(original: Class, work: consumer.Work) -> Class:
+def _commit_ahead(original: Class, work: Work) -> Class:
     """Commits offsets at once and makes what belongs to them durable only every so often."""
 
     class CommitAhead(original):  # type: ignore[misc]
@@ -101,7 +102,7 @@ def _commit_ahead(original: Class, work: consumer.Work) -> Class:
     return CommitAhead
 
 
-def _outputs_last(original: Class, work: consumer.Work) -> Class:
+def _outputs_last(original: Class, work: Work) -> Class:
     """Writes the state first and what it led to afterwards."""
     held: list[Output] = []
 
@@ -118,7 +119,7 @@ def _outputs_last(original: Class, work: consumer.Work) -> Class:
     return OutputsLast
 
 
-def _no_final_flush(original: Class, work: consumer.Work) -> Class:
+def _no_final_flush(original: Class, work: Work) -> Class:
     """At a revocation commits where it was, and forgets what is not written yet."""
 
     class NoFinalFlush(original):  # type: ignore[misc]
@@ -128,7 +129,7 @@ def _no_final_flush(original: Class, work: consumer.Work) -> Class:
     return NoFinalFlush
 
 
-def _no_fence(original: Class, work: consumer.Work) -> Class:
+def _no_fence(original: Class, work: Work) -> Class:
     """Takes no notice of the group having gone on without it."""
     stop = work.fail
     work.fail = lambda sentence: None if "another worker" in sentence else stop(sentence)
@@ -140,7 +141,7 @@ def _no_fence(original: Class, work: consumer.Work) -> Class:
     return NoFence
 
 
-def _no_changelog(original: Class, work: consumer.Work) -> Class:
+def _no_changelog(original: Class, work: Work) -> Class:
     """Keeps its state on this machine alone."""
 
     class NoChangelog(original):  # type: ignore[misc]
@@ -159,7 +160,7 @@ def _no_changelog(original: Class, work: consumer.Work) -> Class:
     return NoChangelog
 
 
-def _unheard_failures(original: Class, work: consumer.Work) -> Class:
+def _unheard_failures(original: Class, work: Work) -> Class:
     """Asks nobody whether what it produced was taken."""
 
     class UnheardFailures(original):  # type: ignore[misc]
@@ -172,7 +173,7 @@ def _unheard_failures(original: Class, work: consumer.Work) -> Class:
     return UnheardFailures
 
 
-def _drops_when_busy(original: Class, work: consumer.Work) -> Class:
+def _drops_when_busy(original: Class, work: Work) -> Class:
     class DropsWhenBusy(original):  # type: ignore[misc]
         async def _take(self, tp: Any, found: Sequence[Any], generation: int) -> None:
             busy = tp.topic.startswith("sources") and len(found) > DROPPED_FROM
@@ -207,7 +208,7 @@ def _reads_the_clock() -> None:
     PATCHED_PARTITION.Partition.take = take
 
 
-CONSUMER_BUGS: dict[str, Callable[[Class, consumer.Work], Class]] = {
+CONSUMER_BUGS: dict[str, Callable[[Class, Work], Class]] = {
     "commit_ahead": _commit_ahead,
     "outputs_last": _outputs_last,
     "no_final_flush": _no_final_flush,
@@ -233,7 +234,7 @@ def main(text: str) -> int:
     elif bug is not None:
         OTHER_BUGS[bug]()
 
-    def made(work: consumer.Work) -> Class:
+    def made(work: Work) -> Class:
         found: Class = original(work)
         for wrap in wraps:
             found = wrap(found, work)
@@ -244,5 +245,7 @@ def main(text: str) -> int:
 
 
 if __name__ == "__main__":
-    assert asyncio.iscoroutinefunction(consumer.consumer_class(consumer.Work(print))._write), "the point to end at"
+    assert asyncio.iscoroutinefunction(consumer.consumer_class(Work(print, gaps_allowed=False))._write), (
+        "the point to end at"
+    )
     sys.exit(main(sys.argv[1]))

@@ -34,7 +34,7 @@ def main(options: dict[str, Any]) -> int:
         for record in records:
             assert record.key is not None
             match record.value:
-                case b"bad":
+                case b"bad" if options.get("poison"):
                     raise ValueError("a poisoned record")
                 case b"endless":
                     time.sleep(DAY_SECONDS)

@@ -9,42 +9,80 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from aiokafka.consumer.fetcher import Fetcher as Fetches
 from faust.app.base import App
-from faust.stores.rocksdb import Store
+from faust.stores.rocksdb import RocksDBOptions, Store
+from faust.tables.base import Collection
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
-from faust.transport.consumer import Consumer, Fetcher
+from faust.transport.consumer import Consumer, Fetcher, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
+from faust.worker import Worker
+
+from agents.reliable.consumer import consumer_class
+from agents.reliable.recovery import table_manager_class
+from agents.reliable.work import Work
 
 PINNED = Path(__file__).with_name("pinned.json")
 PACKAGES = ("faust-streaming", "mode-streaming", "aiokafka", "rocksdict")
 PIECES = (
     Consumer._reset_state,
     Consumer._wait_next_records,
+    Consumer._get_active_partitions,
+    Consumer.pause_partitions,
+    Consumer.resume_partitions,
+    Consumer.stop_flow,
+    Consumer.resume_flow,
     Consumer._filter_tps_with_pending_acks,
     Consumer._new_offset,
     Consumer.commit,
+    Consumer.maybe_wait_for_commit_to_finish,
     Consumer.force_commit,
     Consumer._commit_offsets,
+    Consumer._commit_handler.fun,
     Consumer.getmany,
     Consumer.on_partitions_revoked,
     Consumer.perform_seek,
     Consumer._drain_messages,
     Consumer.wait_empty,
+    Consumer.on_stop,
+    ThreadDelegateConsumer._getmany,
     Fetcher,
+    Recovery.on_rebalance,
     Recovery._restart_recovery.fun,
+    Recovery._slurp_changelogs.fun,
+    Recovery._build_highwaters,
+    Recovery._build_offsets,
+    Recovery._seek_offsets,
     Recovery._resume_streams,
     Recovery.on_recovery_completed,
+    Recovery._set_recovery_started,
     Recovery._set_recovery_ended,
+    Recovery._wait,
+    Recovery.need_recovery,
+    Recovery.active_remaining,
     TableManager.recovery.fget,
+    Collection.apply_changelog_batch,
     App._new_transport,
     App._on_partitions_revoked,
+    App._on_partitions_assigned,
+    App.on_rebalance_start,
+    App.on_rebalance_end,
+    Worker._setup_spinner_handler,
+    RocksDBOptions,
     Store.apply_changelog_batch,
     Store._db_for_partition,
     Store.persisted_offset,
+    Store.revoke_partitions,
+    Store.stop,
     driver.AIOKafkaConsumerThread._commit,
     driver.AIOKafkaConsumerThread._highwaters,
+    driver.AIOKafkaConsumerThread._seek_wait,
+    driver.AIOKafkaConsumerThread._fetch_records,
+    driver.AIOKafkaConsumerThread.seek_to_committed,
+    driver.AIOKafkaConsumerThread.earliest_offsets,
     driver.Producer.send,
+    Fetches.fetched_records,
 )
 
 
@@ -59,6 +97,20 @@ def _digest(piece: object) -> str:
 
 def test_the_pieces_are_those_that_were_read() -> None:
     assert found() == json.loads(PINNED.read_text())
+
+
+def test_whatever_is_overridden_is_among_them() -> None:
+    work = Work(print, gaps_allowed=False)
+    tables: type = table_manager_class(work)
+    manager = tables(App("pinned", loop=object()))
+    pinned = {piece.__qualname__.split(".")[-1] for piece in PIECES}
+    for made in (consumer_class(work), type(manager.recovery), tables):
+        methods = {
+            name for name, thing in vars(made).items() if inspect.isfunction(thing) or isinstance(thing, property)
+        }
+        overridden = {name for name in methods if hasattr(made.__mro__[1], name)}
+        assert overridden, made
+        assert overridden <= pinned, made
 
 
 def test_a_changed_piece_would_be_seen() -> None:

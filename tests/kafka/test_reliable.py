@@ -27,7 +27,7 @@ def test_counts_are_exact_after_kills(lab: Lab, keeps_data: bool) -> None:
 
 def test_an_error_of_a_handler_stops_the_process_and_nothing_after_it_is_committed(lab: Lab) -> None:
     lab.send(100)
-    worker = lab.start("a")
+    worker = lab.start("a", poison=True)
     lab.await_committed(100)
     lab.send(1, value=b"bad")
     assert worker.wait(60) == EXIT_FAILED
