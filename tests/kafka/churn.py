@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.kafka.lab import PARTITIONS, Lab, Worker
 
 KEYS = 2_000
 BACKLOG_RECORDS = 10_000  # there is always so much to do, as long as the rate allows
-RATE_PER_SECOND = 2_000  # with keys and workers of Python on two shared cores, about what three workers and the load get
+RATE_PER_SECOND = 2_000  # what two shared cores give to three workers, the load and Kafka
 BURST_SECONDS = 0.1
 STALL_SECONDS_MAX = Limits().commit_seconds
 LOOK_SECONDS = 0.5
@@ -42,12 +43,13 @@ class Plan(NamedTuple):
     pauses: int
     standbys: int
     plant: str | None
+    seconds_max: float = 3_600.0  # no event begins later than this
 
 
 class Account(NamedTuple):
     """What came of a run. Seconds are of the wall."""
 
-    plan: Plan
+    plan: Plan  # with the numbers of what was done
     records: int
     seconds: float
     lost: int
@@ -90,6 +92,7 @@ class Churn:
         self.lab, self.plan = lab, plan
         self.random = random.Random(plan.seed)
         self.slots: dict[str, Worker] = {}
+        self.done = Counter[str]()
         self.restarts = 0
         self.broken: list[str] = []
         self.settles: list[float] = []
@@ -107,7 +110,10 @@ class Churn:
             events = ["cycle"] * self.plan.cycles + ["kill"] * self.plan.kills + ["pause"] * self.plan.pauses
             self.random.shuffle(events)
             for number, event in enumerate(events, 1):
+                if time.monotonic() - started > self.plan.seconds_max:
+                    break
                 getattr(self, f"_{event}")()
+                self.done[event] += 1
                 print(f"{number}/{len(events)} {event} {self.settles[-1]:.1f} s", file=sys.stderr, flush=True)
         self._settle(END_SECONDS_MAX)
         seconds = time.monotonic() - started
@@ -187,7 +193,7 @@ class Churn:
         if sum(expected.values()) != self.lab.sent:
             self.broken.append(f"{self.lab.sent} were sent and {sum(expected.values())} are in the topic")
         return Account(
-            plan=self.plan,
+            plan=self.plan._replace(cycles=self.done["cycle"], kills=self.done["kill"], pauses=self.done["pause"]),
             records=self.lab.sent,
             seconds=seconds,
             lost=sum(max(0, expected[key] - counted[key]) for key in keys),
@@ -267,6 +273,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pauses", type=int, default=4)
     parser.add_argument("--standbys", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--plant")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of a setting, after which no event begins")
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}", flush=True)
@@ -274,7 +281,7 @@ def main(arguments: list[str]) -> int:
     accounts = []
     with real_kafka(folder / "kafka") as bootstrap:
         for standbys in asked.standbys:
-            plan = Plan(asked.seed, asked.cycles, asked.kills, asked.pauses, standbys, asked.plant)
+            plan = Plan(asked.seed, asked.cycles, asked.kills, asked.pauses, standbys, asked.plant, asked.minutes * 60)
             accounts.append(run(bootstrap, folder / f"standbys-{standbys}", plan))
     print(HEADER)
     for account in accounts:
