@@ -1,5 +1,5 @@
 # Receiver, worker and rehearsal Intercom: one image, the command says which.
-FROM python:3.11-slim
+FROM python:3.11.13-slim-bookworm
 
 WORKDIR /app
 COPY .ci/uv.txt .ci/uv.txt
@@ -16,11 +16,14 @@ COPY rehearsal rehearsal
 COPY console console
 COPY policies policies
 RUN uv sync --frozen --no-dev --no-cache \
-    && useradd --system --uid 10001 --home-dir /app concierge \
+    && groupadd --system --gid 10001 concierge && useradd --system --uid 10001 --gid 10001 --home-dir /app concierge \
     && install -d -o concierge -g concierge /data
 
-ENV PATH="/app/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CONCIERGE_DATA_DIR=/data
-USER concierge
+# Nothing is written but /data and /tmp, so that the root may be read-only.
+ENV PATH="/app/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CONCIERGE_DATA_DIR=/data CONCIERGE_METRICS_PORT=9091
+USER 10001:10001
 VOLUME /data
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/live' % os.environ['CONCIERGE_METRICS_PORT'], timeout=4)"]
 ENTRYPOINT ["concierge"]
 CMD ["--help"]

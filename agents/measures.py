@@ -21,7 +21,9 @@ SECONDS = (
 )  # Customer.io hangs up after 4, Intercom after 5
 
 RUNNING = Gauge(
-    "concierge_running", "1 for the version and the policy that this process runs", ["part", "version", "policy"]
+    "concierge_running",
+    "1 for the version, and the policy file, that this process was started with",
+    ["part", "version", "policy"],
 )
 
 RECEIVED = Counter("concierge_received", "Webhooks by door and by the status that was answered", ["door", "answer"])

@@ -36,10 +36,10 @@ START_MS = from_rfc3339("2026-03-02T09:00:00Z")
 Line = tuple[int, bytes]
 
 
-def lines(count: int, seed: int) -> list[Line]:
+def lines(count: int, seed: int, people_per_call: float = PEOPLE_PER_CALL) -> list[Line]:
     """(acceptance in ms, one Data Pipelines call as it comes), in order."""
     chance = random.Random(seed)  # noqa: S311  # a benchmark's data needs no secrecy
-    people = max(int(count * PEOPLE_PER_CALL), 1)
+    people = max(int(count * people_per_call), 1)
     return [
         (START_MS + number * STEP_MS, _call(chance, number, f"u-{int(people * chance.random() ** SKEW)}"))
         for number in range(count)
