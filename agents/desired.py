@@ -6,6 +6,7 @@ Pure: a command and the present time in, a record out. The newest revision wins,
 import msgspec
 
 from agents.intercom.known import Known
+from contracts import versions
 from contracts.commands import Command
 
 MOMENT = "cio_moment"
@@ -124,7 +125,5 @@ def encode(contact: Contact) -> bytes:
 
 
 def decode(data: bytes) -> Contact:
-    """ValueError where the record is of a newer release."""
-    if data[:2] != TAG:
-        raise ValueError("this state was written by a newer release; upgrade this worker")
-    return _decoder.decode(data[2:])
+    """NewerRecord where it was written by a newer release."""
+    return versions.upcast(data, {TAG: _decoder.decode}, word="contacts")

@@ -4,7 +4,7 @@ A partition's log time belongs to a position of its log: with each commit the co
 a worker that starts again at a committed offset thinks with the time that was known there, not with a later one.
 """
 
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +12,9 @@ import structlog
 
 from agents.measures import DECIDED, QUARANTINED, TAKEN
 from agents.reliable import Codec, Output, Record, Store
-from contracts import commands, decisions, quarantined, signals, topics
+from contracts import commands, decisions, quarantined, signals, topics, versions
 from contracts.policy import Policy
+from contracts.signals import Ruled
 from streams import control, person
 from streams.control import Control
 from streams.drift import Trouble
@@ -21,9 +22,11 @@ from streams.inputs import Watch
 from streams.partition import Effects, Partition
 from streams.person import Person
 
-CONTROL_KEY = b"\x00control"  # no person's key begins with a control character
+OURS = b"\x00"  # no person's key begins with a control character
+CONTROL_KEY, POLICIES_KEY = OURS + b"control", OURS + b"policies"
 CONTROLS_KEPT = 4  # a commit that failed is tried again from the one before; more is for safety
-PERSON_TAG, CONTROL_TAG = b"P1", b"C1"  # kind and version of a stored record
+POLICIES_KEPT = 64  # texts; more than all rulings of all kept controls
+PERSON_TAG, CONTROL_TAG, POLICIES_TAG = b"P1", b"C1", b"R1"  # kind and version of a stored record
 log = structlog.get_logger(__name__)
 
 
@@ -38,23 +41,29 @@ class ControlLog(msgspec.Struct, array_like=True):
         return control.decode(known[-1]) if known else Control()
 
 
-_log_decoder = msgspec.msgpack.Decoder(ControlLog)
+class Policies(msgspec.Struct, array_like=True):
+    """Texts of policies that the log has brought, by their hashes, oldest first."""
+
+    texts: dict[str, str] = {}
 
 
-def encode(record: Person | ControlLog) -> bytes:
+Stored = Person | ControlLog | Policies
+READERS: Mapping[bytes, Callable[[bytes], Stored]] = {
+    PERSON_TAG: person.decode,
+    CONTROL_TAG: msgspec.msgpack.Decoder(ControlLog).decode,
+    POLICIES_TAG: msgspec.msgpack.Decoder(Policies).decode,
+}
+
+
+def encode(record: Stored) -> bytes:
     if isinstance(record, Person):
         return PERSON_TAG + person.encode(record)
-    return CONTROL_TAG + msgspec.msgpack.encode(record)
+    return (CONTROL_TAG if isinstance(record, ControlLog) else POLICIES_TAG) + msgspec.msgpack.encode(record)
 
 
-def decode(data: bytes) -> Person | ControlLog:
-    """ValueError where the record's kind or version is unknown, so that an older release never misreads a newer state."""
-    tag, body = data[:2], data[2:]
-    if tag == PERSON_TAG:
-        return person.decode(body)
-    if tag == CONTROL_TAG:
-        return _log_decoder.decode(body)
-    raise ValueError("this state was written by a newer release; upgrade this worker")
+def decode(data: bytes) -> Stored:
+    """NewerRecord where the record's kind or version is unknown, so that an older release never misreads a newer state."""
+    return versions.upcast(data, READERS, word="people")
 
 
 CODEC = Codec(encode=encode, decode=decode)
@@ -90,7 +99,7 @@ class People(MutableMapping[str, Person]):
         return sum(1 for _ in self.items_now())
 
     def items_now(self) -> Iterator[tuple[str, Person]]:
-        return ((key.decode(), record) for key, record in self._store.items() if key != CONTROL_KEY)
+        return ((key.decode(), record) for key, record in self._store.items() if not key.startswith(OURS))
 
 
 class Judge:
@@ -98,7 +107,6 @@ class Judge:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._watch = Watch(policy)
         self._partitions: dict[int, Partition] = {}
 
     def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
@@ -106,7 +114,7 @@ class Judge:
         people = People(store)
         kept = store.get(CONTROL_KEY)
         log_of_control = kept if isinstance(kept, ControlLog) else ControlLog()
-        thinking = Partition(self.policy, people, control=log_of_control.at(committed))
+        thinking = Partition(self.policy, people, control=log_of_control.at(committed), policies=texts_of(store))
         thinking.restore(people.items_now())
         self._partitions[partition] = thinking
 
@@ -117,7 +125,7 @@ class Judge:
         outputs: list[Output] = []
         for record in records:
             thinking = self._partitions[record.partition]
-            outputs += self._one(thinking, record)
+            outputs += self._one(thinking, record, store)
         TAKEN.inc(len(records))
         return outputs
 
@@ -141,7 +149,7 @@ class Judge:
             for number, thinking in self._partitions.items()
         }
 
-    def _one(self, thinking: Partition, record: Record) -> list[Output]:
+    def _one(self, thinking: Partition, record: Record, store: Store | None) -> list[Output]:
         try:
             signal = signals.decode(record.value or b"")
         except msgspec.DecodeError:
@@ -149,19 +157,33 @@ class Judge:
         effects = thinking.take(signal, record.offset)
         for decision in effects.decisions:
             DECIDED.labels(decision.audience, decision.outcome, decision.reason).inc()
+        if isinstance(signal, Ruled):
+            assert store is not None, "the judge has a table"
+            keep_texts(store, thinking.rulings.texts())
+            log.info("policy_deployed", policy=signal.policy, partition=record.partition)
         for trouble in effects.troubles:
-            self._tell(trouble, record.partition)
+            tell(trouble, thinking.rulings.newest.watch, record.partition)
         return outputs_of(effects)
 
-    def _tell(self, trouble: Trouble, partition: int) -> None:
-        """An operator hears of it at once; names of fields and events only, nobody's data."""
-        if trouble.until_ms is not None:
-            log.info("input_sound_again", input=trouble.input, partition=partition)
-            return
-        concerned = [name for name, needs in self._watch.needs.items() if trouble.input in needs]
-        log.warning(
-            "input_in_trouble", input=trouble.input, what=trouble.what, partition=partition, withholding=concerned
-        )
+
+def tell(trouble: Trouble, watch: Watch, partition: int) -> None:
+    """An operator hears of it at once; names of fields and events only, nobody's data."""
+    if trouble.until_ms is not None:
+        log.info("input_sound_again", input=trouble.input, partition=partition)
+        return
+    concerned = [name for name, needs in watch.needs.items() if trouble.input in needs]
+    log.warning("input_in_trouble", input=trouble.input, what=trouble.what, partition=partition, withholding=concerned)
+
+
+def texts_of(store: Store) -> dict[str, str]:
+    kept = store.get(POLICIES_KEY)
+    return dict(kept.texts) if isinstance(kept, Policies) else {}
+
+
+def keep_texts(store: Store, texts: Mapping[str, str]) -> None:
+    """Beside the control, which is kept several times at every commit and names them by their hashes only."""
+    kept = [*((name, text) for name, text in texts_of(store).items() if name not in texts), *texts.items()]
+    store.put(POLICIES_KEY, Policies(dict(kept[-POLICIES_KEPT:])))
 
 
 def outputs_of(effects: Effects) -> list[Output]:

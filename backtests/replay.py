@@ -6,28 +6,32 @@ for whoever wants to look at them.
 
 from collections.abc import Iterable, Iterator
 
-from contracts.signals import Marked, PersonSignal
+from contracts.signals import Marked, PersonSignal, Ruled
 from streams.partition import Effects, Partition
 
 SOURCE = "history/0"
 
 
-def replay(history: Iterable[PersonSignal], partition: Partition, *, until_ms: int | None = None) -> Iterator[Effects]:
+def replay(
+    history: Iterable[PersonSignal | Ruled], partition: Partition, *, until_ms: int | None = None
+) -> Iterator[Effects]:
     """Effects of each record of the log that the history makes; `history` in order of acceptance.
 
     Before the signals of instant T everything up to T - 1 is judged; time ends with the last signal's instant, or at
-    `until_ms`, which is included; signals accepted after it are left out.
+    `until_ms`, which is included; signals accepted after it are left out. A policy that is deployed within the history
+    (Ruled) stands before the signals of its instant.
     """
     position = 0
     last_ms: int | None = None
     for signal in history:
-        if until_ms is not None and signal.accepted_ms > until_ms:
+        at_ms = signal.at_ms if isinstance(signal, Ruled) else signal.accepted_ms
+        if until_ms is not None and at_ms > until_ms:
             break
-        if last_ms is None or signal.accepted_ms > last_ms:
-            last_ms = signal.accepted_ms
+        if last_ms is None or at_ms > last_ms:
+            last_ms = at_ms
             position += 1
             yield partition.take(_mark(last_ms - 1), position)
-        waiting = [signal]
+        waiting: list[PersonSignal | Ruled] = [signal]
         while waiting:
             position += 1
             effects = partition.take(waiting.pop(), position)

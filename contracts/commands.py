@@ -2,6 +2,7 @@
 
 import msgspec
 
+from contracts import versions
 from contracts.signals import Scalar
 
 VERSION = 1
@@ -41,4 +42,9 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Command).decode
+_decoder = msgspec.json.Decoder(Command)
+
+
+def decode(record: bytes) -> Command:
+    """The command of one record. msgspec.DecodeError when it is none; NewerRecord."""
+    return versions.read(record, _decoder, known=VERSION, word="command")

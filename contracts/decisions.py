@@ -5,8 +5,11 @@ from typing import Literal
 
 import msgspec
 
+from contracts import versions
 from contracts.instant import to_rfc3339
 from contracts.signals import Scalar
+
+VERSION = 1
 
 Outcome = Literal["activated", "withheld", "withdrawn"]
 Reason = Literal[
@@ -63,6 +66,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     clauses: tuple[Clause, ...]
     policy: str
     id: str
+    v: int = VERSION
 
 
 def episode_name(audience: str, anchor_ms: int) -> str:
@@ -75,4 +79,9 @@ def decision_id(person: str, episode: str, outcome: str, reason: str, at: str) -
 
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Decision).decode
+_decoder = msgspec.json.Decoder(Decision)
+
+
+def decode(record: bytes) -> Decision:
+    """The decision of one record; without `v` it is of version 1. msgspec.DecodeError when it is none; NewerRecord."""
+    return versions.read(record, _decoder, known=VERSION, word="decision")

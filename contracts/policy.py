@@ -151,6 +151,10 @@ class Policy(Rule):
         description="Days that a product of a category lasts, while the person's own cycle is unknown.",
     )
     guides: tuple[Text, ...] = Field(default=(), description="The categories for which there is a guide.")
+    on_change: Literal["go_on", "end"] = Field(
+        default="go_on",
+        description="When this policy takes over from another, moments that run go on by its rules, or all of them end.",
+    )
     audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(
         min_length=1,
         max_length=AUDIENCES_MAX,
@@ -186,8 +190,11 @@ class Policy(Rule):
 
     @cached_property
     def hash(self) -> str:
-        """12 hex digits of the policy's content; comments and order of keys do not matter."""
-        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
+        """12 hex digits of the policy's content; comments, order of keys and what is left at its default do not matter.
+
+        So a later release, which knows more keys, gives an old policy the same hash.
+        """
+        text = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @cached_property

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from contracts import versions
+
+VERSION = 1
 PART_BYTES_MAX = 512 * 1024  # in base64 with its frame well below Kafka's 1 MiB for one record
 
 
@@ -19,10 +22,16 @@ class Quarantined(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     value: bytes
     part: int = 0
     parts: int = 1
+    v: int = VERSION
 
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Quarantined).decode
+_decoder = msgspec.json.Decoder(Quarantined)
+
+
+def decode(record: bytes) -> Quarantined:
+    """msgspec.DecodeError when it is no such record; NewerRecord."""
+    return versions.read(record, _decoder, known=VERSION, word="quarantined message")
 
 
 def in_parts(*, stage: str, reason: str, source: str, value: bytes) -> list[Quarantined]:

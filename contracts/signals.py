@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
+from contracts import versions
+
 VERSION = 1
 
 Scalar = str | int | float | bool | None
@@ -138,8 +140,20 @@ class Marked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_
     v: int = VERSION
 
 
+class Ruled(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="ruled"):
+    """From `at_ms` on, this partition is judged by the policy in `text`, a whole policy file, so that a replay needs no other.
+
+    policy: its hash as the command that deployed it knew it. It stands once in every partition, with the same instant.
+    """
+
+    policy: str
+    text: str
+    at_ms: int
+    v: int = VERSION
+
+
 PersonSignal = Tracked | Paged | Identified | Claimed | Moved | Messaged | Consented | Conversed | Erased | Delivered
-Signal = PersonSignal | Marked
+Signal = PersonSignal | Marked | Ruled
 
 _encoder = msgspec.json.Encoder()
 _decoder: "msgspec.json.Decoder[Signal]" = msgspec.json.Decoder(Signal)
@@ -151,8 +165,8 @@ def encode(signal: Signal) -> bytes:
 
 
 def decode(record: bytes) -> Signal:
-    """The signal of one record. msgspec.DecodeError (ValidationError) when it is none of this vocabulary."""
-    return _decoder.decode(record)
+    """The signal of one record. msgspec.DecodeError (ValidationError) when it is none of this vocabulary; NewerRecord."""
+    return versions.read(record, _decoder, known=VERSION, word="signal")
 
 
 def anonymous(person: str) -> bool:

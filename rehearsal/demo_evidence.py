@@ -137,6 +137,8 @@ class Evidence:
             self._sources = signal.of
             self._marks[signal.source] = max(signal.at_ms, self._marks.get(signal.source, 0))
             return
+        if isinstance(signal, signals.Ruled):
+            return
         if signals.strength(signal.person) == signals.strength("id:"):  # who has one is known by it in the end
             self.people.add(signal.person)
         if signal.via or isinstance(signal, signals.Claimed | signals.Moved | signals.Delivered):

@@ -24,7 +24,8 @@ def attributes(state: State, at_ms: int, policy: Policy) -> dict[str, Scalar]:
     shown = _shown(state)
     facts = _facts(state, at_ms, policy)
     flags: dict[str, Scalar] = {
-        segment_field(name): shown is not None and shown[0] == name for name in policy.audiences
+        segment_field(name): shown is not None and shown[0] == name
+        for name in (*policy.audiences, *state.standings)  # one that the policy no longer has is taken back, too
     }
     moment: dict[str, Scalar] = {"cio_moment": None, "cio_moment_reason": None, "cio_moment_expires_at": None}
     if shown is not None:

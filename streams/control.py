@@ -4,6 +4,7 @@ import msgspec
 
 from contracts.signals import Marked
 from streams.drift import Drift
+from streams.rulings import Ruling
 
 
 class Marks(msgspec.Struct):
@@ -28,10 +29,11 @@ class Marks(msgspec.Struct):
 
 
 class Control(msgspec.Struct, array_like=True):
-    """How far the sources were read, and how healthy the inputs are. A new field goes to the end, with a default."""
+    """How far the sources were read, how healthy the inputs are, which policies were deployed. A new field goes to the end."""
 
     marks: Marks = msgspec.field(default_factory=Marks)
     drift: Drift = msgspec.field(default_factory=Drift)
+    rulings: list[Ruling] = []
 
 
 encode = msgspec.msgpack.Encoder().encode

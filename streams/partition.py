@@ -8,32 +8,31 @@ exact judgement is silent about it later. docs/decisions/0001 says why.
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import NamedTuple
 
 import msgspec
 
 from contracts.commands import Command
-from contracts.decisions import Arm, Clause, Decision
+from contracts.decisions import Arm, Decision
 from contracts.policy import Policy
 from contracts.signals import (
     Claimed,
-    Erased,
     Marked,
     Moved,
     PersonSignal,
+    Ruled,
     Scalar,
     Signal,
     anonymous,
     strength,
 )
-from streams import contact, identity, judgement, telling
+from streams import contact, early, identity, judgement, telling
 from streams.conditions import soonest
 from streams.control import Control
 from streams.drift import Trouble
 from streams.fold import apply, concerns_judgement
-from streams.inputs import Watch
-from streams.judgement import NOTHING_STALE, Stale, Verdict
+from streams.judgement import Verdict
 from streams.person import (
     ID_BYTES,
     IDS_MAX,
@@ -44,7 +43,9 @@ from streams.person import (
     Person,
     State,
     copy_state,
+    counted,
 )
+from streams.rulings import Rulings, meet
 from streams.stops import in_conversation
 
 ARM_BITS = 64
@@ -71,7 +72,10 @@ def arm_by_hash(person: str, policy: Policy) -> Arm:
 
 
 class Partition:
-    """The people of one partition. `people` is written by `people[key] = person` whenever a record changed."""
+    """The people of one partition. `people` is written by `people[key] = person` whenever a record changed.
+
+    policy: in force until the log names another. policies: the texts of the deployed ones that `control` names, by hash.
+    """
 
     def __init__(
         self,
@@ -80,12 +84,14 @@ class Partition:
         *,
         arm: Callable[[str], Arm] | None = None,
         control: Control | None = None,
+        policies: Mapping[str, str] | None = None,
     ) -> None:
-        self.policy = policy
         self.control = control or Control()
-        self._watch = Watch(policy)
+        self.rulings = Rulings(policy, self.control.rulings, policies or {})
+        self.rulings.passed(self.control.marks.time_ms or 0)
         self._people = people
-        self._arm = arm or (lambda person: arm_by_hash(person, policy))
+        self._arm = arm
+        self._in_moment: set[str] = set()  # whom a new policy concerns at once
         self._due: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
         self._held: set[str] = set()  # people who wait for an input to be itself again
@@ -105,7 +111,10 @@ class Partition:
             if time_ms is not None:
                 self._advance(time_ms, position, effects)
             return effects
-        effects.troubles.extend(self.control.drift.note(signal, self._watch))
+        if isinstance(signal, Ruled):
+            self._rule(signal)
+            return effects
+        effects.troubles.extend(self.control.drift.note(signal, self.rulings.newest.watch))
         if effects.troubles:
             self._wake(effects.troubles)
         key = signal.person
@@ -116,7 +125,7 @@ class Partition:
             return effects
         if isinstance(signal, Claimed):
             self._claim(key, person, signal, effects)
-        elif key not in signal.via and _counted(person, signal.id):
+        elif key not in signal.via and counted(person, signal.id):
             pass  # told again, be it while the key was still nobody's
         elif person.forward is not None and not identity.takes_back(key, person, signal):
             self._pass_on(key, person.forward, signal, effects)
@@ -132,7 +141,7 @@ class Partition:
         state = self.state(key)
         if state is None:
             state = State(at_ms, "assisted")
-        return contact.attributes(state, at_ms, self.policy)
+        return contact.attributes(state, at_ms, self.rulings.now.policy)
 
     def state(self, key: str) -> State | None:
         """The settled state behind a key; None when nothing is known."""
@@ -145,15 +154,17 @@ class Partition:
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
-            person.state = State(NOT_SEEN, self._arm(key))
+            person.state = State(NOT_SEEN, self._arms(self.rulings.newest.policy)(key))
         if anonymous(key) or strength(key) < 0:
-            identity.note(person.state, key, signal, self._arm)
-            apply(person.state, signal, self.policy)
+            policy = self.rulings.newest.policy
+            identity.note(person.state, key, signal, self._arms(policy))
+            apply(person.state, signal, policy)
             return
         if isinstance(signal, Moved):
             person.ids = (identity.ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
         person.pending.append(signal)
-        if judgement.active(person.state) is not None and concerns_judgement(signal, self.policy):
+        policy = self.rulings.at(signal.accepted_ms).policy
+        if judgement.active(person.state) is not None and concerns_judgement(signal, policy):
             self._foresee(key, person, signal, effects)
         if len(person.pending) > PENDING_MAX:
             self._settle(key, person, person.pending[0].accepted_ms, effects)
@@ -169,22 +180,51 @@ class Partition:
         if current is None or current[0] in person.announced:
             return
         name, _, episode = current
-        expires_ms = contact.expiry(state, name, episode, self.policy) if name in self.policy.audiences else None
         trial = copy_state(state)
+        changes_ms = self.rulings.next_after(person.ruled_ms)
         for waiting in _in_order(person.pending):
             at_ms = max(waiting.accepted_ms, state.judged_ms)
+            if changes_ms is not None and changes_ms <= at_ms:
+                changed_ms, changes_ms = max(changes_ms, state.judged_ms), self.rulings.next_after(changes_ms)
+                rules = self.rulings.at(changed_ms)
+                if self._announce(key, person, trial, meet(trial, changed_ms, rules.policy), None, effects):
+                    return
+            policy = self.rulings.at(at_ms).policy
+            expires_ms = contact.expiry(state, name, episode, policy) if name in policy.audiences else None
             if expires_ms is not None and at_ms >= expires_ms:
                 return  # time ended it earlier; the mark will say so
             trial.judged_ms = at_ms
-            verdicts = self._applied(key, trial, waiting, at_ms, tried=arrived not in (None, waiting))
+            verdicts = early.applied(key, trial, waiting, at_ms, policy, tried=arrived not in (None, waiting))
             found = [v for v in verdicts if (v.audience, v.outcome, v.under) == (name, "withdrawn", None)]
             found = [v for v in found if v.reason != "priority"]  # a take-over is a beginning, and waits for the mark
-            for verdict in found:
-                person.announced[name] = Announced(verdict.anchor_ms, verdict.at_ms)
-                self._decide(key, verdict, waiting, effects)
-                self._tell(key, person, trial, effects, changed=verdict.said, activates=False)
-            if found or arrived == waiting:
+            if self._announce(key, person, trial, found, waiting, effects) or arrived == waiting:
                 return
+
+    def _announce(
+        self,
+        key: str,
+        person: Person,
+        trial: State,
+        found: list[Verdict],
+        cause: PersonSignal | None,
+        effects: Effects,
+    ) -> bool:
+        """Write the end that was found on a copy; whether there was one."""
+        for verdict in found:
+            trial.judged_ms = verdict.at_ms
+            person.announced[verdict.audience] = Announced(verdict.anchor_ms, verdict.at_ms)
+            self._decide(key, verdict, cause, effects)
+            self._tell(key, person, trial, effects, changed=verdict.said, activates=False)
+        return bool(found)
+
+    def _rule(self, ruled: Ruled) -> None:
+        """A policy was deployed. Whoever is in a moment meets it at its instant, everybody else when next judged."""
+        if self.rulings.add(ruled, self.control.marks.time_ms):
+            self.control.rulings = self.rulings.kept()
+            for key in sorted(self._in_moment):
+                person = self._people.get(key)
+                assert person is not None, "who is in a moment has a record"
+                self._schedule(key, person)
 
     def _advance(self, time_ms: int, position: int, effects: Effects) -> None:
         while self._heap and self._heap[0][0] <= time_ms:
@@ -200,6 +240,8 @@ class Partition:
             self._people[key] = person
             self._schedule(key, person)
         self.control.drift.forget(time_ms)
+        if self.rulings.passed(time_ms):
+            self.control.rulings = self.rulings.kept()
 
     def _wake(self, changed: Iterable[Trouble]) -> None:
         """Whoever waits for data is judged at the instant at which an input is itself again."""
@@ -214,16 +256,6 @@ class Partition:
                 self._schedule(key, person)
         self._held.clear()
 
-    def _stale(self, at_ms: int) -> Stale:
-        """The troubles of each audience's inputs at an instant; nearly always none."""
-        if not self.control.drift.troubles:
-            return NOTHING_STALE
-        return {
-            name: troubles
-            for name, needs in self._watch.needs.items()
-            if (troubles := self.control.drift.at(needs, at_ms))
-        }
-
     def _settle(self, key: str, person: Person, until_ms: int, effects: Effects) -> None:
         """Apply what waits and judge every instant up to and including `until_ms`."""
         state = person.state
@@ -232,80 +264,54 @@ class Partition:
         shown = activated = False
         while True:
             waiting_ms = person.pending[0].accepted_ms if person.pending else None
-            next_ms = min((at for at in (waiting_ms, state.due_ms) if at is not None), default=None)
+            changes_ms = self._changes_ms(person)
+            next_ms = soonest(waiting_ms, state.due_ms, changes_ms)
             if next_ms is None or next_ms > until_ms:
                 break
             at_ms = max(next_ms, state.judged_ms)
+            rules = self.rulings.at(at_ms)
+            policy = rules.policy
             cause: PersonSignal | None = None
             verdicts: list[tuple[Verdict, PersonSignal | None]] = []
             concerned = state.due_ms is not None and state.due_ms <= at_ms
+            if changes_ms is not None and changes_ms <= at_ms:  # before the instant's signals: they find the new policy
+                concerned = True
+                verdicts += [(verdict, None) for verdict in meet(state, at_ms, policy)]
+            person.ruled_ms = rules.from_ms
             while person.pending and person.pending[0].accepted_ms <= at_ms:
                 cause = person.pending.pop(0)
-                identity.note(state, key, cause, self._arm)
-                if concerns_judgement(cause, self.policy):
+                identity.note(state, key, cause, self._arms(policy))
+                if concerns_judgement(cause, policy):
                     concerned = True
-                    verdicts += [(verdict, cause) for verdict in self._applied(key, state, cause, at_ms)]
+                    verdicts += [(verdict, cause) for verdict in early.applied(key, state, cause, at_ms, policy)]
                 else:
-                    apply(state, cause, self.policy)
+                    apply(state, cause, policy)
             if not concerned:
                 continue
             judged = judgement.judge(
-                state, at_ms, self.policy, delivered_at_once=not self.control.marks.outcomes, stale=self._stale(at_ms)
+                state,
+                at_ms,
+                policy,
+                delivered_at_once=not self.control.marks.outcomes,
+                stale=rules.stale(self.control.drift, at_ms),
             )
             state.due_ms = judged.due_ms
             verdicts += [(verdict, cause) for verdict in judged.verdicts]
-            for verdict, signal in self._unannounced(person, verdicts):
+            for verdict, signal in early.unannounced(person, verdicts):
                 self._decide(key, verdict, signal, effects)
                 if verdict.outcome != "withheld" and verdict.under is None:
                     activated = verdict.outcome == "activated"
                     shown = shown or verdict.said or activated
-            self._close_announced(person, state, at_ms)
+            early.close_announced(person, state, at_ms, policy)
         if self.control.drift.troubles and judgement.waits_for_data(state):
             self._held.add(key)
         self._tell(key, person, state, effects, changed=shown, activates=activated)
         if activated and person.pending:
             self._foresee(key, person, None, effects)
 
-    def _applied(
-        self, key: str, state: State, signal: PersonSignal, at_ms: int, *, tried: bool = False
-    ) -> list[Verdict]:
-        """Apply one signal and end at once what it ends. tried: it is known to end nothing."""
-        if isinstance(signal, Erased) and not state.erased and judgement.active(state) is not None:
-            verdict = _erased(state, at_ms, self.policy)
-            apply(state, signal, self.policy)
-            return [verdict]
-        wish = identity.fold(state, signal, self.policy)
-        verdicts: list[Verdict] = []
-        if not (tried or state.erased) and concerns_judgement(signal, self.policy):
-            verdicts = judgement.ends(state, at_ms, self.policy, by_signal=True)
-        if isinstance(signal, Moved):
-            verdicts += identity.go_on(state, signal.source, wish, at_ms, self.policy, own=signal.source == key)
-        return verdicts
-
-    def _unannounced(
-        self, person: Person, verdicts: list[tuple[Verdict, PersonSignal | None]]
-    ) -> list[tuple[Verdict, PersonSignal | None]]:
-        fresh = []
-        for verdict, signal in verdicts:
-            announced = person.announced.get(verdict.audience)
-            written = announced is not None and verdict.anchor_ms == announced.anchor_ms and verdict.under is None
-            if written and verdict.outcome == "withdrawn":
-                del person.announced[verdict.audience]
-            else:
-                fresh.append((verdict, signal))
-        return fresh
-
-    def _close_announced(self, person: Person, state: State, at_ms: int) -> None:
-        """An end that was written stays an end, even where signals that came late would not have brought it."""
-        current = judgement.active(state)
-        if current is None or (announced := person.announced.get(current[0])) is None or at_ms < announced.at_ms:
-            return
-        judgement.end(state, current[0], current[1], "no_longer_true", at_ms, self.policy, clauses=())  # said already
-        del person.announced[current[0]]
-
     def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
         """The first claimer gets the state; a shared browser's later signals go to the newest who identified there."""
-        if not identity.may_claim(key, claim.owner) or _counted(person, claim.id):
+        if not identity.may_claim(key, claim.owner) or counted(person, claim.id):
             return
         if person.forward is not None:
             if identity.may_repoint(key, person, claim):
@@ -322,20 +328,24 @@ class Partition:
         if strength(key) > 0:
             self._settle(key, person, claim.accepted_ms - 1, effects)
         at_ms = max(claim.accepted_ms, state.judged_ms)
+        policy = self.rulings.at(at_ms).policy
         waiting = _in_order(person.pending)
-        verdicts: list[tuple[Verdict, PersonSignal | None]] = []
+        changes_ms = self._changes_ms(person)
+        verdicts: list[early.Told] = []
+        if changes_ms is not None and changes_ms <= at_ms:
+            verdicts += [(verdict, None) for verdict in meet(state, at_ms, policy)]
         for signal in waiting:
-            identity.note(state, key, signal, self._arm)
-            verdicts += [(verdict, signal) for verdict in self._applied(key, state, signal, at_ms)]
-        for verdict, cause in self._unannounced(person, verdicts):
+            identity.note(state, key, signal, self._arms(policy))
+            verdicts += [(verdict, signal) for verdict in early.applied(key, state, signal, at_ms, policy)]
+        for verdict, cause in early.unannounced(person, verdicts):
             self._decide(key, verdict, cause, effects)
-        self._close_announced(person, state, at_ms)
+        early.close_announced(person, state, at_ms, policy)
         if state.erased:
             return
         effects.signals.append(identity.handed_over(key, state, person.ids, claim, at_ms))
         current = judgement.active(state)
         if current is not None:
-            verdict = judgement.end(state, current[0], current[1], "moved", at_ms, self.policy, clauses=())
+            verdict = judgement.end(state, current[0], current[1], "moved", at_ms, policy, clauses=())
             self._tell(key, person, state, effects, changed=verdict.said, activates=False)
 
     def _pass_on(self, key: str, owner: str, signal: PersonSignal, effects: Effects) -> None:
@@ -346,7 +356,8 @@ class Partition:
 
     def _decide(self, key: str, verdict: Verdict, cause: PersonSignal | None, effects: Effects) -> None:
         if verdict.said:
-            effects.decisions.append(telling.decision(verdict.under or key, verdict, cause, self.policy))
+            policy = self.rulings.at(verdict.at_ms).policy
+            effects.decisions.append(telling.decision(verdict.under or key, verdict, cause, policy))
 
     def _tell(
         self, key: str, person: Person, state: State, effects: Effects, *, changed: bool, activates: bool
@@ -354,16 +365,30 @@ class Partition:
         """A command when a decision changed what the contact shows, and while its conversation is open."""
         never_told = not person.told and not activates
         if in_conversation(state) or (changed and not never_told):
-            command = telling.command(key, person, state, state.judged_ms, self.policy, activates=activates)
+            policy = self.rulings.at(state.judged_ms).policy
+            command = telling.command(key, person, state, state.judged_ms, policy, activates=activates)
             if command is not None:
                 effects.commands.append(command)
+
+    def _arms(self, policy: Policy) -> Callable[[str], Arm]:
+        return self._arm or (lambda person: arm_by_hash(person, policy))
+
+    def _changes_ms(self, person: Person) -> int | None:
+        """The instant of the policy that the person's moment has not met yet."""
+        changes_ms = self.rulings.next_after(person.ruled_ms)
+        if changes_ms is None or person.state is None or judgement.active(person.state) is None:
+            return None
+        return changes_ms
 
     def _schedule(self, key: str, person: Person) -> None:
         state = person.state
         due_ms = None
+        self._in_moment.discard(key)
         if state is not None and not anonymous(key) and strength(key) >= 0:
             waiting_ms = min((signal.accepted_ms for signal in person.pending), default=None)
-            due_ms = min((at for at in (waiting_ms, state.due_ms) if at is not None), default=None)
+            due_ms = soonest(waiting_ms, state.due_ms, self._changes_ms(person))
+            if judgement.active(state) is not None:
+                self._in_moment.add(key)
         if due_ms is None:
             self._due.pop(key, None)
         elif self._due.get(key) != due_ms:
@@ -371,25 +396,5 @@ class Partition:
             heapq.heappush(self._heap, (due_ms, key))
 
 
-def _counted(person: Person, message_id: str) -> bool:
-    """Whether the ring knows the message; else it does from now on."""
-    digest = hashlib.blake2b(message_id.encode(), digest_size=ID_BYTES).digest()
-    ids = person.ids
-    found = ids.find(digest)
-    while found >= 0 and found % ID_BYTES:
-        found = ids.find(digest, found + 1)
-    if found >= 0:
-        return True
-    person.ids = (ids + digest)[-IDS_MAX * ID_BYTES :]
-    return False
-
-
 def _in_order(signals: list[PersonSignal]) -> list[PersonSignal]:
     return sorted(signals, key=lambda signal: signal.accepted_ms)
-
-
-def _erased(state: State, at_ms: int, policy: Policy) -> Verdict:
-    trial = copy_state(state)
-    current = judgement.active(trial)
-    assert current is not None, "asked only of somebody in a moment"
-    return judgement.end(trial, current[0], current[1], "erased", at_ms, policy, clauses=(Clause("stop erased", True),))

@@ -4,6 +4,7 @@ State is msgpack of these structs as arrays; a new field goes to the end of its 
 A Moment is `(occurred_ms, seq)`: "after" and "newest" go by occurrence, ties by the order of the log.
 """
 
+import hashlib
 from decimal import Decimal
 
 import msgspec
@@ -185,6 +186,7 @@ class Person(msgspec.Struct, array_like=True):
 
     position: last log position applied. ids: ring of hashed message ids. told: hash of what Intercom was last told.
     claimed_ms: when the claim occurred that the forward follows.
+    policy: unused, it holds its place. ruled_ms: since when the policy rules that last judged the person (see Rulings).
     """
 
     position: int = -1
@@ -197,6 +199,7 @@ class Person(msgspec.Struct, array_like=True):
     told: bytes = b""
     policy: str = ""
     claimed_ms: int = 0
+    ruled_ms: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -223,6 +226,19 @@ def decode_state(data: bytes) -> State:
 
 def copy_state(state: State) -> State:
     return _states.decode(_encoder.encode(state))
+
+
+def counted(person: Person, message_id: str) -> bool:
+    """Whether the ring knows the message; else it does from now on."""
+    digest = hashlib.blake2b(message_id.encode(), digest_size=ID_BYTES).digest()
+    ids = person.ids
+    found = ids.find(digest)
+    while found >= 0 and found % ID_BYTES:
+        found = ids.find(digest, found + 1)
+    if found >= 0:
+        return True
+    person.ids = (ids + digest)[-IDS_MAX * ID_BYTES :]
+    return False
 
 
 def newest(moments: list[Moment], moment: Moment) -> None:

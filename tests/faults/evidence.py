@@ -20,7 +20,7 @@ from contracts import commands, decisions, signals
 from contracts.commands import Command
 from contracts.decisions import Decision
 from contracts.policy import Policy
-from contracts.signals import Marked
+from contracts.signals import Marked, Ruled
 from contracts.topics import COMMANDS, DECISIONS, SIGNALS
 from rehearsal.demo_evidence import same
 from streams import judgement, person
@@ -95,7 +95,7 @@ def gather(scene: Scene) -> Evidence:
         writes=scene.intercom.writes,
         acknowledged=list(scene.sender.acknowledged),
         expected=scene.sender.expected(),
-        log_ids=Counter(signal.id for _, _, signal in log if not isinstance(signal, Marked)),
+        log_ids=Counter(signal.id for _, _, signal in log if not isinstance(signal, Marked | Ruled)),
         log_ms=min((replay.thinking.control.marks.time_ms or 0 for replay in replays.values()), default=0)
         - scene.log_ahead_ms,
         at_ms=time.time_ns() // 1_000_000,

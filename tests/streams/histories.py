@@ -23,6 +23,7 @@ from contracts.signals import (
     Moved,
     Paged,
     PersonSignal,
+    Ruled,
     Tracked,
 )
 from streams import person
@@ -65,7 +66,7 @@ class Run:
         self.decisions: list[Decision] = []
         self.commands: list[object] = []
 
-    def take(self, signal: PersonSignal | Marked) -> None:
+    def take(self, signal: PersonSignal | Marked | Ruled) -> None:
         self.position += 1
         effects = self.partition.take(signal, self.position)
         self.decisions += effects.decisions
@@ -76,16 +77,16 @@ class Run:
     def mark(self, at_ms: int) -> None:
         self.take(Marked(source="history/0", at_ms=at_ms, of=1, outcomes=self.outcomes))
 
-    def play(self, signals: Sequence[PersonSignal], until: str = "0", every_ms: int = 0) -> "Run":
+    def play(self, signals: Sequence[PersonSignal | Ruled], until: str = "0", every_ms: int = 0) -> "Run":
         """Fine marks by default; with `every_ms` only whole multiples of it, as a live run in big steps."""
         self.read(signals, every_ms)
-        last_ms = max((signal.accepted_ms for signal in signals), default=START_MS)
+        last_ms = max((_instant(signal) for signal in signals), default=START_MS)
         self.mark(max(last_ms, START_MS + duration_ms(until)))
         return self
 
-    def read(self, signals: Sequence[PersonSignal], every_ms: int = 0) -> None:
-        for signal in sorted(signals, key=lambda signal: signal.accepted_ms):
-            before_ms = signal.accepted_ms - 1
+    def read(self, signals: Sequence[PersonSignal | Ruled], every_ms: int = 0) -> None:
+        for signal in sorted(signals, key=_instant):
+            before_ms = _instant(signal) - 1
             self.mark(before_ms if every_ms == 0 else before_ms - before_ms % every_ms)
             self.take(signal)
 
@@ -95,6 +96,10 @@ class Run:
             (f"{(from_rfc3339(d.at) - START_MS) / MINUTE_MS:g}m", d.audience, f"{d.outcome} {d.reason}")
             for d in self.decisions
         ]
+
+
+def _instant(signal: PersonSignal | Ruled) -> int:
+    return signal.at_ms if isinstance(signal, Ruled) else signal.accepted_ms
 
 
 def stamp(at: str, key: str = ME, *, name: str = "", occurred: str | None = None) -> dict[str, object]:
