@@ -81,9 +81,9 @@ def ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool = False) -
     if current is None:
         return []
     name, standing, episode = current
-    _spend(state, name, standing, policy)
     reason, _, clauses = _end_of(state, name, episode, at_ms, policy)
     if reason is None or (by_signal and _end_of(state, name, episode, at_ms - 1, policy)[0] is None):
+        _spend(state, name, standing, policy)
         return []
     return [end(state, name, standing, reason, at_ms, policy, clauses=clauses)]
 
@@ -340,7 +340,7 @@ def _say(standing: Standing, anchor_ms: int, outcome: Outcome, reason: Reason) -
 
 
 def _spend(state: State, name: str, standing: Standing, policy: Policy) -> None:
-    """While an episode is active, newer anchors start no episode later."""
+    """While an episode is active, newer anchors start no episode later; what ends it did not come while it was."""
     audience, episode = policy.audiences.get(name), standing.active
     if audience is None or episode is None:
         return

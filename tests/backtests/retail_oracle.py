@@ -143,14 +143,8 @@ def expected(path: Path, audience: str, until: datetime) -> list[Expected]:
         query = DECIDED.format(windows=WINDOWS[audience])
         rows = database.execute(query, {"until": until.replace(tzinfo=None)}).fetchall()
     decided: list[Expected] = []
-    spent: tuple[str, datetime | None] | None = None
     for silence in (Silence(*map(_aware, row)) for row in rows):
-        if (silence.customer, silence.anchor) == spent:
-            continue
-        end = _end(silence)
-        decided += _decisions(silence, end)
-        # The order that takes a moment back came while the moment was active, so it starts no silence of its own.
-        spent = (silence.customer, silence.next_order) if end is not None and end[2] == "purchased" else None
+        decided += _decisions(silence, _end(silence))
     return sorted(one for one in decided if one.at <= until)
 
 

@@ -192,6 +192,7 @@ class Life:
             heapq.heappush(self.instants, max(instant, at_ms))
         self._learn(at_ms)
         self._end([reason for reason in self._ends(at_ms) if reason not in before], at_ms)
+        self._spend()
 
     def take_over(self, weaker: "Life", at_ms: int) -> None:
         """All that was known of a weaker key, and its active episode, which goes on where nothing ends it."""
@@ -216,8 +217,10 @@ class Life:
             heapq.heappush(self.instants, max(instant, at_ms))
         self._learn(at_ms)
         self._end([reason for reason in self._ends(at_ms) if reason not in before], at_ms)
+        self._spend()
         if came is not None:
             self._go_on(weaker.key, came, at_ms)
+            self._spend()
 
     def _go_on(self, old_key: str, came: Episode, at_ms: int) -> None:
         over = self._ends(at_ms, came)
@@ -232,6 +235,15 @@ class Life:
         self._tell(self.key, came, "activated", "qualified", at_ms)
         self._learn(at_ms)
 
+    def _spend(self) -> None:
+        """An anchor that came while an episode is active starts none; what ended the episode did not come while it was."""
+        if self.active is None:
+            return
+        name = self.active.audience
+        anchor = anchor_of(self.policy.audiences[name], self.facts, self.policy)
+        if anchor is not None and anchor > self.active.anchor:
+            self.spent[self.active] = max(anchor, self.spent.get(self.active, anchor))
+
     def _priority(self, episode: Episode) -> int:
         return self.policy.audiences[episode.audience].priority
 
@@ -243,8 +255,6 @@ class Life:
             anchor = anchor_of(audience, self.facts, self.policy)
             if anchor is None:
                 continue
-            if self.active is not None and self.active.audience == name and anchor > self.active.anchor:
-                self.spent[self.active] = max(anchor, self.spent.get(self.active, anchor))
             enter_ms = edge_of(audience.enter_after, anchor, self.facts)
             leave_ms = edge_of(audience.leave_after, anchor, self.facts)
             if enter_ms is None or leave_ms is None:

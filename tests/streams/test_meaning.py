@@ -99,6 +99,19 @@ def test_newer_touches_of_an_active_episode_are_spent() -> None:
     ]
 
 
+def test_the_order_that_ends_a_reminder_starts_the_next_one() -> None:
+    """A reminder that works must not silence the one after it."""
+    orders = [
+        ordered(f"o{number}", 20, f"{45 * number}d", items=[{"p": "serum", "category": "serums"}]) for number in (0, 1)
+    ]
+    assert [(at, outcome) for at, name, outcome in said(*orders, until="104d") if name == "ready_to_reorder"] == [
+        ("57600m", "activated qualified"),
+        ("64800m", "withdrawn purchased"),
+        ("122400m", "activated qualified"),
+        ("149760m", "withdrawn expired"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("signals", "value"),
     [
