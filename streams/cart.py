@@ -75,8 +75,9 @@ def add(cart: Cart, item: Item, currency: str | None, at: Moment, policy: Policy
         line.quantity += quantity
         if item.price is not None and (line.priced is None or at >= line.priced):
             line.price, line.currency, line.priced = item.price, item.currency or currency, at
+        if item.category is not None and (line.categorized is None or at >= line.categorized):
+            line.category, line.categorized = item.category, at
         if at >= line.touched:
-            line.category = item.category or line.category
             line.name = item.name or line.name
             line.touched = at
     _changed(cart, at)
@@ -121,7 +122,9 @@ def replace(
             line.quantity += quantity
             if item.price is not None:
                 line.price, line.currency = item.price, item.currency or currency
-            line.category, line.name = item.category or line.category, item.name or line.name
+            if item.category is not None:
+                line.category, line.categorized = item.category, at
+            line.name = item.name or line.name
             continue
         _put(cart, key, item, currency, quantity, at)
     _changed(cart, at)
@@ -166,6 +169,7 @@ def _put(cart: Cart, key: str, item: Item, currency: str | None, quantity: Decim
         item.currency or currency,
         at if item.price is not None else None,
         at,
+        at if item.category is not None else None,
     )
     if len(cart.lines) > LINES_MAX:
         del cart.lines[min(cart.lines, key=lambda each: cart.lines[each].touched)]

@@ -73,8 +73,10 @@ def _carts(state: State, theirs: Cart) -> None:
         known.quantity += line.quantity
         if line.priced is not None and (known.priced is None or line.priced >= known.priced):
             known.price, known.currency, known.priced = line.price, line.currency, line.priced
+        if line.categorized is not None and (known.categorized is None or line.categorized >= known.categorized):
+            known.category, known.categorized = line.category, line.categorized
         if line.touched >= known.touched:
-            known.category, known.name, known.touched = line.category, line.name, line.touched
+            known.name, known.touched = line.name, line.touched
     for key in sorted(lines, key=lambda key: lines[key].touched)[:-LINES_MAX]:
         del lines[key]
     ours.lines = lines

@@ -42,6 +42,7 @@ class Line(msgspec.Struct, array_like=True):
     currency: str | None
     priced: Moment | None
     touched: Moment
+    categorized: Moment | None = None  # when the category was told
 
 
 class Cart(msgspec.Struct, array_like=True):

@@ -41,6 +41,7 @@ class Line:
     category: str | None
     priced: When
     touched: When
+    categorized: When = (-1, -1)
 
     def value(self, policy: Policy) -> Decimal | None:
         each = policy.converted(self.price, self.currency)
@@ -233,10 +234,11 @@ def unite(ours: Cart, theirs: Cart, policy: Policy) -> Cart:
     ]
     for key in kept[0] | kept[1]:
         same = [lines[key] for lines in kept if key in lines]
-        priced, touched = max(same, key=lambda line: line.priced), max(same, key=lambda line: line.touched)
+        priced, told = max(same, key=lambda line: line.priced), max(same, key=lambda line: line.categorized)
+        touched = max(line.touched for line in same)
         quantity = sum((line.quantity for line in same), Decimal(0))
         both.lines[key] = Line(
-            quantity, priced.price, priced.currency, touched.category, priced.priced, touched.touched
+            quantity, priced.price, priced.currency, told.category, priced.priced, touched, told.categorized
         )
     stated = max((cart for cart in (ours, theirs) if cart.has_total), key=lambda cart: cart.changed, default=None)
     if stated is not None and stated.changed >= max(both.base, both.changed):
@@ -293,7 +295,8 @@ def _add(cart: Cart, when: When, item: Item, currency: str | None) -> None:
     line.quantity += quantity
     if item.price is not None and when >= line.priced:
         line.price, line.currency, line.priced = item.price, item.currency or currency, when
-    line.category = item.category or line.category
+    if item.category is not None and when >= line.categorized:
+        line.category, line.categorized = item.category, when
     line.touched = max(line.touched, when)
     cart.forget_total()
     cart.changed = max(cart.changed, when)

@@ -30,7 +30,7 @@ START_MS = from_rfc3339("2026-03-02T09:00:00Z")
 SHORT_MS = (0, 0, 1, MINUTE_MS, 30 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS, 10 * HOUR_MS, 12 * HOUR_MS, DAY_MS)
 LONG_MS = tuple(days * DAY_MS for days in (1, 2, 3, 7, 14, 15, 20, 30, 40, 46, 59, 60, 90, 120, 180))
 LEAVES_MS = tuple(hours * HOUR_MS for hours in (12, 48)) + tuple(days * DAY_MS for days in (7, 14, 90, 180))
-SENDS_MS = (0, MINUTE_MS, HOUR_MS, HOUR_MS + 1, 90 * MINUTE_MS, 2 * HOUR_MS - 1, 2 * HOUR_MS)
+SOON_MS = (0, HOUR_MS, HOUR_MS + 1, 90 * MINUTE_MS, 2 * HOUR_MS - 1, 2 * HOUR_MS, 3 * HOUR_MS, 2 * DAY_MS)
 NUDGES_MS = (0, 0, 0, 0, 0, -1, 1)
 ORDER_IDS = ("o1", "o2", "o3", "o4", None)
 SIGNALS_MAX = 22
@@ -87,12 +87,22 @@ def history(pick: Pick, cast: Sequence[str] | None = None) -> list[PersonSignal]
         stamp = {"person": person, "id": name, "occurred_ms": at_ms - late_ms, "accepted_ms": at_ms}
         kind = pick(KINDS)
         signals.append(signal(pick, kind, stamp))
-        if kind in ("cart", "subscription") and pick(range(6)) == 0:  # a message about it, just before a moment begins
-            sent_ms = at_ms + pick(SENDS_MS)
-            if occurred.setdefault(sent_ms, person) == person or not claims:
-                stamp = {**stamp, "id": f"{name}:sent", "occurred_ms": sent_ms, "accepted_ms": sent_ms}
-                signals.append(Messaged(**stamp, channel=pick(("email", "sms")), metric="sent", delivery="d3"))
+        if kind in ("cart", "order", "subscription") and pick(range(6)) == 0:
+            signals += soon(pick, signals[-1], keys, claims, occurred)
     return sorted(signals, key=lambda signal: signal.accepted_ms)
+
+
+def soon(
+    pick: Pick, about: PersonSignal, keys: Sequence[str], claims: bool, occurred: dict[int, str]
+) -> list[PersonSignal]:
+    """What often happens around the instant at which a moment begins: a message is sent; somebody says who she is."""
+    at_ms = about.accepted_ms + pick(SOON_MS)
+    stamp = {"person": about.person, "id": f"{about.id}:soon", "occurred_ms": at_ms, "accepted_ms": at_ms}
+    if claims and pick((True, True, False)):
+        return [Claimed(**stamp, owner=pick(keys))]
+    if claims and occurred.setdefault(at_ms, about.person) != about.person:
+        return []
+    return [Messaged(**stamp, channel=pick(("email", "sms")), metric="sent", delivery="d3")]
 
 
 def item(pick: Pick) -> Item:

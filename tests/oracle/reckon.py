@@ -185,7 +185,6 @@ class Life:
             for activation in self.activations:
                 if signal.outcome == "shown" and activation.episode == signal.episode and not activation.void:
                     activation.delivered = True
-            return
         before = self._ends(at_ms)
         self.applied.append((when, signal))
         for instant in (at_ms, *(when[0] + span for span in self.spans)):

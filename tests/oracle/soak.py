@@ -86,8 +86,9 @@ def soak(count: int, seed: int, first: int = 0) -> Soaked:
         decisions += compared.oracle.total()
         met.update({f"{said.outcome} {said.reason}" for said in compared.oracle})
         met.update({f"audience {said.audience}" for said in compared.oracle})
-        met.update({"a claim"} if any(isinstance(signal, Claimed) for signal in case.history) else ())
-        met.update({"outcomes"} if case.outcomes else ())
+        claims = {(signal.person, signal.accepted_ms) for signal in case.history if isinstance(signal, Claimed)}
+        merged = any((said.person, said.at_ms) in claims for said in compared.oracle if said.outcome == "withdrawn")
+        met.update(("a claim",) * bool(claims) + ("a claim in a moment",) * merged + ("outcomes",) * case.outcomes)
     return Soaked(count, decisions, met)
 
 

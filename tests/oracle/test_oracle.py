@@ -22,6 +22,7 @@ MET = {
     "audience vip_at_risk",
     "audience gold_order",
     "a claim",
+    "a claim in a moment",
     "outcomes",
 }
 

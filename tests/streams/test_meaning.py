@@ -377,3 +377,11 @@ def test_a_late_line_is_judged_by_when_it_was_touched() -> None:
     cart.add(basket, Item("b", price=Decimal(20)), "USD", (START_MS + 30, 2), POLICY)
     cart.order(basket, (START_MS + 20, 3), POLICY)
     assert [line.product for line in basket.lines.values()] == ["b"]
+
+
+def test_the_newest_category_that_was_told_of_a_line_holds_also_where_it_came_late() -> None:
+    basket = Cart()
+    cart.add(basket, Item("a", category="serums", price=Decimal(10)), "USD", (START_MS + 10, 1), POLICY)
+    cart.add(basket, Item("a", price=Decimal(10)), "USD", (START_MS + 30, 2), POLICY)
+    cart.add(basket, Item("a", category="retinol", price=Decimal(10)), "USD", (START_MS + 20, 3), POLICY)
+    assert cart.largest_category(basket, POLICY) == "retinol"
