@@ -37,13 +37,11 @@ bench: $(READY)  ## How fast: the thinking beside plain decoding, our carrier be
 	$(BIN)/python -m benchmarks.carriers.race
 	$(BIN)/python -m benchmarks.path
 
-<<<<<<< HEAD
 churn: $(READY)  ## Workers that join, leave, die and freeze on a real Kafka under load, counted exactly; half an hour
 	nice $(BIN)/python -m tests.kafka.churn $(ARGS)
-=======
+
 soak: $(READY)  ## A million random histories through the thinking and the oracle, over all cores
 	$(BIN)/python -m tests.oracle.soak $(ARGS)
->>>>>>> be753b2 (The newest category told of a line holds, however late it comes; make soak; claims and messages around the instant at which a moment begins)
 
 schemas: $(READY)  ## Write the JSON Schemas again, after a change of the contracts
 	$(BIN)/python -m contracts.schema
