@@ -111,6 +111,7 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> 
         base_url=settings.intercom_address,
         token=settings.intercom_token.get_secret_value(),
         now_ms=WallClock().now_ms,  # Intercom's reset header speaks of the wall
+        allowed=app.confirmed,
     )
     courier = CourierAgent(app=app, intercom=intercom, clock=clock, settle_seconds=policy.settle / 1000)
     app.agent(COMMANDS.name, partitions=settings.partitions, table="contacts", codec=CONTACTS_CODEC)(courier)

@@ -6,7 +6,7 @@ only where the command says so; a clash is resolved by the id that the 409 names
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -28,10 +28,16 @@ LOOKUPS_MAX = 2  # a contact may vanish under a call once; twice within one call
 _ID = re.compile(r"id=(\w+)")
 
 
+async def always() -> bool:
+    """Of a process that nobody takes over from."""
+    return True
+
+
 class Intercom:
     """One workspace.
 
-    base_url: of the token's region. now_ms: unix milliseconds, for the reset header. transport: where a test or the
+    base_url: of the token's region. now_ms: unix milliseconds, for the reset header. allowed: asked before every call
+    whether this process may still speak; where it may not, TryLater. transport: where a test or the
     rehearsal puts its own.
     """
 
@@ -41,10 +47,11 @@ class Intercom:
         base_url: str,
         token: str,
         now_ms: Callable[[], int],
+        allowed: Callable[[], Awaitable[bool]] = always,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._http = client(base_url=base_url, token=token, transport=transport)
-        self._line = Line(self._http, now_ms)
+        self._line = Line(self._http, now_ms, allowed)
         self._manifest: tuple[Field, ...] = ()
         self._types: dict[str, DataType] = {}
 

@@ -3,7 +3,7 @@
 Obeys the rate headers: after a 429 or `Remaining: 0` nothing is sent until the window that the answer named is over.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import httpx
@@ -60,10 +60,16 @@ def client(*, base_url: str, token: str, transport: httpx.AsyncBaseTransport | N
 
 
 class Line:
-    """One token's calls. now_ms: unix milliseconds on the clock that Intercom's reset header is read against."""
+    """One token's calls. now_ms: unix milliseconds on the clock that Intercom's reset header is read against.
 
-    def __init__(self, http: httpx.AsyncClient, now_ms: Callable[[], int]) -> None:
+    allowed: asked before every single call whether this process may still speak.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, now_ms: Callable[[], int], allowed: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._http = http
+        self._allowed = allowed
         self._now_ms = now_ms
         self._closed_until_ms = 0
 
@@ -74,6 +80,8 @@ class Line:
         """
         harmless = reads or method == "GET"
         self._wait_for_window()
+        if not await self._allowed():
+            raise TryLater(PAUSE_SECONDS, "somebody else may have taken over", shared=True)
         try:
             answer = await self._http.request(method, path, json=body)
         except FAILURES_SHARED as error:

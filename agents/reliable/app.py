@@ -36,6 +36,7 @@ ROCKSDB_BYTES_MAX = 192 << 20  # of a table with all its partitions: block cache
 ROCKSDB_PART_BYTES = (256 << 10, 8 << 20)  # below, it would flush all the time; above, one partition gains nothing
 ROCKSDB_FILES_MAX = 64  # open at once per partition; each holds its index in memory
 WATCH_SECONDS = 2.0
+CONFIRMED_SHARE = 0.5  # of a session; what is begun on the strength of an answer has the other half to arrive
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
 T = TypeVar("T")
@@ -45,8 +46,9 @@ log = structlog.get_logger(__name__)
 class App:
     """See the module. `faust` is the carried application."""
 
-    def __init__(self, work: Work, carried: faust.App, limits: Limits) -> None:
+    def __init__(self, work: Work, carried: faust.App, limits: Limits, session_seconds: float) -> None:
         self.faust = carried
+        self._session_seconds = session_seconds
         self._work = work
         self._limits = limits
         self._moved_at = time.monotonic()
@@ -155,6 +157,15 @@ class App:
     def store(self, topic: str, partition: int) -> Any:
         """The store of an active partition; None where it is not active (any more)."""
         return self._work.stores.get(TP(topic, partition))
+
+    async def confirmed(self) -> bool:
+        """Whether nobody can have taken over from this worker yet: the group said so within its session, or says so now.
+
+        A process that stood still for longer than its session asks before it does anything that others would see.
+        """
+        if time.monotonic() - self._work.confirmed_at < self._session_seconds * CONFIRMED_SHARE:
+            return True
+        return bool(await self.faust.consumer.confirm())
 
     def health(self) -> Health:
         """Truthful: live while positions advance or nothing is left to read. From any thread, and never waits."""
@@ -298,4 +309,4 @@ def create_app(
         web_enabled=False,
         TableManager=table_manager_class(work),
     )
-    return App(work, carried, limits)
+    return App(work, carried, limits, session_seconds)

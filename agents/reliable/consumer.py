@@ -159,6 +159,22 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             store.local.write(batch)
             FLUSHED.inc(len(records))
 
+        async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+            """The group's answer also says that this worker is its member: noted as of the question."""
+            asked_at, asks = time.monotonic(), bool(offsets) and set(offsets) <= self.assignment()
+            done = bool(await super()._commit(offsets))
+            if done and asks:
+                work.confirmed_at = asked_at
+            return done
+
+        async def confirm(self) -> bool:
+            """Whether the group still counts this worker as the holder of what it holds, asked now."""
+            async with work.asking:
+                if self.app.rebalancing or not work.settled:
+                    return False  # a commit in the middle of a join resets the generation
+                again = {tp: self._committed_offset.get(tp) or begin for tp, begin in work.begins.items()}
+                return bool(again) and await self._commit(again)
+
         async def _fence(self) -> None:
             """A member that outlived its session must not write over its successor's records: the group is asked first.
 

@@ -4,6 +4,7 @@ Promise: what is held in memory between two flushes is bounded in bytes, whateve
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -47,9 +48,11 @@ class Work:
         self.positions: dict[TP, int] = {}
         self.begins: dict[TP, int] = {}  # where reading began
         self.outputs: list[asyncio.Future[Any]] = []
+        self.asking = asyncio.Lock()  # one question to the group at a time
         self.gate = asyncio.Lock()  # a snapshot never sees half a chunk
         self.fail = fail
         self.committed_at = time.monotonic()
+        self.confirmed_at = -math.inf  # when the group was last asked whether this is still its member, and said so
         self.settled = False  # the group has shared out its partitions, and this worker may have got none
         self.watch: Callable[[], Awaitable[None]] | None = None  # runs from the start of the application
         self._gaps_allowed = gaps_allowed

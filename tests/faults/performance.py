@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import rocksdict
+from confluent_kafka import KafkaException
 
 from agents.topic_plan import TABLES, changelog
 from rehearsal.broker import Cluster
@@ -66,16 +67,17 @@ def perform(experiment: Experiment, *, seed: int, cluster: Cluster, folder: Path
     lines: list[str] = []
     figures: dict[str, float] = {}
     outcome = ""
-    with Scene(cluster, folder, seed=seed, bug=bug, **experiment.sending) as scene:
-        try:
+    scene = Scene(cluster, folder, seed=seed, bug=bug, **experiment.sending)
+    try:
+        with scene:
             scene.receive()
             bite = experiment.play(scene)
             lines = _aftermath(experiment, scene, figures)
-        except NotRun as reason:
-            outcome, lines = "not run", [str(reason)]
-        except AssertionError as error:
-            lines = [str(error)]
-        n = len(scene.sender.acknowledged)
+    except NotRun as reason:
+        outcome, lines = "not run", [str(reason)]
+    except (AssertionError, TimeoutError, KafkaException, OSError) as error:
+        lines = [f"{type(error).__name__}: {error}"]
+    n = len(scene.sender.acknowledged)
     outcome = outcome or ("void" if bite is None else "red" if lines else "held")
     return Result(
         experiment.name, seed, bug, outcome, bite or "", n, round(time.monotonic() - begun, 1), lines, figures

@@ -51,7 +51,7 @@ PROMISES = (
     Promise("P6", "A contact never goes back to an older revision", "none", {"writes": "writes in order"}),
     Promise(
         "P7", "One bad message costs its neighbours less than a second and can be recovered byte for byte",
-        "1 s; every byte", {"poison_neighbour_extra_ms": "slowest neighbour over the usual, ms"},
+        "1 s; every byte", {"poison_neighbour_extra_ms": "calls behind poison over the others, median ms"},
     ),
     Promise(
         "P8", "Nothing grows without a limit", "a person's record below 100 kB in these runs",

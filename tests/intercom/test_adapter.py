@@ -315,3 +315,26 @@ async def test_an_answer_that_the_description_forbids_is_caught(api: OpenAPI) ->
     async with httpx.AsyncClient(transport=transport, base_url="https://api.intercom.io") as http:
         with pytest.raises(ResponseValidationError):
             await http.get("/contacts/7", headers={"Authorization": "Bearer secret", "Intercom-Version": "2.16"})
+
+
+@pytest.mark.parametrize("calls_allowed", [0, 1, 2])
+async def test_a_worker_that_was_replaced_makes_no_further_call(scene: Scene, calls_allowed: int) -> None:
+    """Stopped for longer than its session between any two calls: the successor has shown something newer meanwhile."""
+    asked, before = 0, len(scene.workspace.requests)
+
+    async def allowed() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked <= calls_allowed
+
+    intercom = Intercom(
+        base_url="http://intercom.test",
+        token="t",
+        now_ms=lambda: START_MS,
+        allowed=allowed,
+        transport=httpx.ASGITransport(app=intercom_app(scene.workspace)),
+    )
+    with pytest.raises(TryLater):
+        await intercom.show(activation(), NEW)
+    await intercom.close()
+    assert len(scene.workspace.requests) - before == calls_allowed
