@@ -4,6 +4,7 @@ A partition's log time belongs to a position of its log: with each commit the co
 a worker that starts again at a committed offset thinks with the time that was known there, not with a later one.
 """
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -148,6 +149,10 @@ class Judge:
             number: sum(trouble.until_ms is None for trouble in thinking.control.drift.troubles)
             for number, thinking in self._partitions.items()
         }
+
+    def policy_counts(self) -> Mapping[str, int]:
+        """How many partitions are judged by each policy in force, by its hash."""
+        return Tally(thinking.rulings.now.policy.hash for thinking in self._partitions.values())
 
     def _one(self, thinking: Partition, record: Record, store: Store | None) -> list[Output]:
         try:

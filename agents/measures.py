@@ -20,11 +20,8 @@ SECONDS = (
     10.0,
 )  # Customer.io hangs up after 4, Intercom after 5
 
-RUNNING = Gauge(
-    "concierge_running",
-    "1 for the version, and the policy file, that this process was started with",
-    ["part", "version", "policy"],
-)
+RUNNING = Gauge("concierge_running", "1 for the version that this process runs", ["part", "version"])
+POLICIES = Gauge("concierge_policy_partitions", "Partitions of the log that this worker judges by a policy", ["policy"])
 
 RECEIVED = Counter("concierge_received", "Webhooks by door and by the status that was answered", ["door", "answer"])
 RECEIVE_SECONDS = Histogram(
@@ -79,6 +76,6 @@ PENDING = Gauge(
 )
 
 ALL = (
-    RUNNING, RECEIVED, RECEIVE_SECONDS, SIGNALLED, QUARANTINED, IGNORED, TAKEN, DECIDED, LOG_TIME_LAG, TROUBLES, LAG,
+    RUNNING, POLICIES, RECEIVED, RECEIVE_SECONDS, SIGNALLED, QUARANTINED, IGNORED, TAKEN, DECIDED, LOG_TIME_LAG, TROUBLES, LAG,
     PARTITIONS, LIVE, READY, COMMITS, FLUSH_SECONDS, FLUSHED, REBALANCES, DELIVERED, REQUESTS, RATE_LEFT, PENDING,
 )  # fmt: skip

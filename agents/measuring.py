@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from agents.clock import Clock
 from agents.failure import told
-from agents.measures import LAG, LOG_TIME_LAG, PARTITIONS, PENDING, TROUBLES
+from agents.measures import LAG, LOG_TIME_LAG, PARTITIONS, PENDING, POLICIES, TROUBLES
 
 MEASURE_SECONDS = 5.0  # finer than any scraper asks
 ANSWER_SECONDS_MAX = 5.0
@@ -34,6 +34,8 @@ class Judge(Protocol):
     def log_times_ms(self) -> Mapping[int, int | None]:
         """Log time per partition, None before all sources have spoken."""
         ...
+
+    def policy_counts(self) -> Mapping[str, int]: ...
 
     def trouble_counts(self) -> Mapping[int, int]: ...
 
@@ -61,6 +63,7 @@ class Measuring:
         times = {(str(number),): at for number, at in self._judge.log_times_ms().items() if at is not None}
         self._show(LOG_TIME_LAG, {labels: max(0, now_ms - at_ms) / 1000 for labels, at_ms in times.items()})
         self._show(TROUBLES, {(str(number),): count for number, count in self._judge.trouble_counts().items()})
+        self._show(POLICIES, {(policy,): count for policy, count in self._judge.policy_counts().items()})
         if self._courier is not None:
             PENDING.set(self._courier.pending_count)
         for topic in self._topics:

@@ -43,7 +43,7 @@ async def receive(settings: Settings) -> int:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _already_stopping)
-    RUNNING.labels("receiver", version("concierge"), "").set(1)
+    RUNNING.labels("receiver", version("concierge")).set(1)
     asked_live, asked_ready = _asked_from_outside(reaching(writer))
     try:
         with serving(settings, live=asked_live, ready=asked_ready):

@@ -48,7 +48,7 @@ def run(settings: Settings) -> int:
         log.critical("stopped", reason=str(error), exit=EXIT_FAILED)
         return EXIT_FAILED
     app = build_worker(settings, policy, sources)
-    RUNNING.labels("worker", version("concierge"), policy.hash).set(1)
+    RUNNING.labels("worker", version("concierge")).set(1)
 
     async def live() -> Told:
         health = app.health()

@@ -3,6 +3,8 @@
 Refuses a broker whose topics hold records: a second day in the same log would be judged together with the first.
 """
 
+import time
+
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -14,6 +16,8 @@ from rehearsal.broker import EMBEDDED_PARTITIONS
 PARTITIONS = EMBEDDED_PARTITIONS  # the same on any broker; enough to show that people are spread
 OWN_PREFIX = "concierge"  # of the topics that the worker makes for its own state
 SECONDS_MAX = 15.0
+LEADER_UNKNOWN = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PART")
+AGAIN_SECONDS = 0.1
 
 
 class Unsuitable(Exception):
@@ -62,9 +66,19 @@ def _records(bootstrap: str, topic: str, partitions: list[int]) -> int:
         {"bootstrap.servers": bootstrap, "group.id": "concierge-demo-look", "log_level": 0, "enable.auto.commit": False}
     )
     try:
-        ends = [
-            reader.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS_MAX) for number in partitions
-        ]
+        return sum(_count(reader, TopicPartition(topic, number)) for number in partitions)
     finally:
         reader.close()
-    return sum(high - low for low, high in ends)
+
+
+def _count(reader: Consumer, partition: TopicPartition) -> int:
+    """Asked again while the cluster is about to give a new topic, or a broker's after its end, to another one."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while True:
+        try:
+            low, high = reader.get_watermark_offsets(partition, timeout=SECONDS_MAX)
+            return int(high - low)
+        except KafkaException as error:
+            if error.args[0].name() not in LEADER_UNKNOWN or time.monotonic() > deadline:
+                raise
+            time.sleep(AGAIN_SECONDS)

@@ -42,8 +42,8 @@ HEALTHY = {
     f'concierge_deliveries_total{{{W1}, outcome="shown"}}': "0+60x60",
     f'concierge_deliveries_total{{{W1}, outcome="refused"}}': "0x60",
     f"concierge_commands_pending{{{W1}}}": "5x60",
-    f'concierge_running{{{W1}, part="worker", version="0.1.0", policy="p"}}': "1x60",
-    f'concierge_running{{{W2}, part="worker", version="0.1.0", policy="p"}}': "1x60",
+    f'concierge_running{{{W1}, part="worker", version="0.1.0"}}': "1x60",
+    f'concierge_running{{{W2}, part="worker", version="0.1.0"}}': "1x60",
 }  # fmt: skip
 
 
@@ -97,8 +97,8 @@ CASES = {
     "ConciergeRateUsedUp": Case({f'concierge_intercom_requests_total{{{W1}, answer="429"}}': "0+5x60"}),
     "ConciergeCommandsWait": Case({f"concierge_commands_pending{{{W1}}}": "20000x60"}),
     "ConciergeReleasesDiffer": Case(
-        {f'concierge_running{{{W2}, part="worker", version="0.1.0", policy="p"}}': "_x60",
-         f'concierge_running{{{W2}, part="worker", version="0.2.0", policy="p"}}': "1x60"}
+        {f'concierge_running{{{W2}, part="worker", version="0.1.0"}}': "_x60",
+         f'concierge_running{{{W2}, part="worker", version="0.2.0"}}': "1x60"}
     ),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaConnectionError
 from prometheus_client import Gauge
 from structlog.testing import capture_logs
 
-from agents.measures import LAG, LOG_TIME_LAG, PARTITIONS, PENDING, TROUBLES
+from agents.measures import LAG, LOG_TIME_LAG, PARTITIONS, PENDING, POLICIES, TROUBLES
 from agents.measuring import Measuring
 from tests.receiver.doubles import FixedClock
 
@@ -39,6 +39,9 @@ class FakeJudge:
     def log_times_ms(self) -> Mapping[int, int | None]:
         return self.times
 
+    def policy_counts(self) -> Mapping[str, int]:
+        return {"0123abcd": len(self.times)} if self.times else {}
+
     def trouble_counts(self) -> Mapping[int, int]:
         return dict.fromkeys(self.times, 1)
 
@@ -49,7 +52,7 @@ class FakeCourier:
 
 @pytest.fixture(autouse=True)
 def nothing_shown() -> None:
-    for gauge in (LAG, LOG_TIME_LAG, TROUBLES, PARTITIONS):
+    for gauge in (LAG, LOG_TIME_LAG, POLICIES, TROUBLES, PARTITIONS):
         gauge.clear()
 
 
@@ -64,7 +67,7 @@ async def test_what_is_owned_is_shown_and_what_is_given_away_disappears() -> Non
     await measuring.look()
     assert shown(LAG) == {("signals", "0"): 10, ("signals", "1"): 0}
     assert shown(LOG_TIME_LAG) == {("0",): 2.5}, "a partition whose sources have not all spoken has no log time"
-    assert shown(TROUBLES) == {("0",): 1, ("1",): 1}
+    assert shown(TROUBLES) == {("0",): 1, ("1",): 1} and shown(POLICIES) == {("0123abcd",): 2}
     assert shown(PARTITIONS)["signals",] == 2 and shown(PENDING) == {(): 7}
     del app.reached[1], app.ends[1], judge.times[1]
     await measuring.look()
@@ -72,7 +75,7 @@ async def test_what_is_owned_is_shown_and_what_is_given_away_disappears() -> Non
     assert shown(PARTITIONS)["signals",] == 1
     app.reached, judge.times = {}, {}
     await measuring.look()
-    assert shown(LAG) == shown(LOG_TIME_LAG) == shown(TROUBLES) == {}
+    assert shown(LAG) == shown(LOG_TIME_LAG) == shown(TROUBLES) == shown(POLICIES) == {}
 
 
 async def test_a_broker_that_is_away_leaves_the_last_lag_and_is_told() -> None:
