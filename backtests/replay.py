@@ -31,11 +31,14 @@ def replay(
             last_ms = at_ms
             position += 1
             yield partition.take(_mark(last_ms - 1), position)
-        waiting: list[PersonSignal | Ruled] = [signal]
+        position += 1
+        effects = partition.take(signal, position)
+        yield effects
+        waiting = effects.signals[::-1]  # what is handed over or passed on comes before the next call
         while waiting:
             position += 1
             effects = partition.take(waiting.pop(), position)
-            waiting.extend(reversed(effects.signals))  # what is handed over or passed on comes before the next call
+            waiting.extend(reversed(effects.signals))
             yield effects
     end_ms = until_ms if until_ms is not None else last_ms
     if end_ms is not None:

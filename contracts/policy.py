@@ -10,6 +10,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import translate
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -204,6 +205,18 @@ class Policy(Rule):
     @cached_property
     def by_priority(self) -> tuple[tuple[str, Audience], ...]:
         return tuple(sorted(self.audiences.items(), key=lambda item: -item[1].priority))
+
+    @cached_property
+    def by_anchor(self) -> dict[tuple[bool, bool, bool], tuple[tuple[str, Audience], ...]]:
+        """by_priority, for people who have (a touch of a cart, an order that counts, an event that is remembered) or not."""
+
+        def has(anchor: Anchor, touched: bool, ordered: bool, happened: bool) -> bool:
+            return touched if anchor.cart_touch is not None else ordered if anchor.order is not None else happened
+
+        return {
+            facts: tuple((name, audience) for name, audience in self.by_priority if has(audience.anchor, *facts))
+            for facts in product((False, True), (False, True), (False, True))
+        }
 
     @cached_property
     def path_patterns(self) -> tuple[tuple[PageKind, re.Pattern[str]], ...]:

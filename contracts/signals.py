@@ -2,7 +2,8 @@
 
 The `signals` topic is the log. A record is one JSON object `{"t": <kind>, "v": 1, ...}`; fields at their default are left
 out. Readers ignore fields that they do not know; a field is never renamed or given another meaning, a new one has a default.
-Money is an exact decimal written as a string. Times are milliseconds since 1970 UTC.
+Money is an exact decimal written as a string. Times are milliseconds since 1970 UTC. A signal holds no cycle of references,
+so the garbage collector need not look at it (`gc=False`).
 """
 
 from decimal import Decimal
@@ -16,7 +17,7 @@ VERSION = 1
 Scalar = str | int | float | bool | None
 
 
-class Item(msgspec.Struct, frozen=True, omit_defaults=True, rename={"product": "p"}):
+class Item(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename={"product": "p"}):
     """One product line: `product` is product_id, else sku, else name ("" where none); price is None when unreadable."""
 
     product: str
@@ -28,7 +29,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, rename={"product": "
     quantity: Decimal | None = None
 
 
-class Stamp(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Stamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """What every signal of a person carries.
 
     id: the sender's message id or event id, unique per message; the person's ring of ids counts it once.
@@ -43,7 +44,7 @@ class Stamp(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     v: int = VERSION
 
 
-class Tracked(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="tracked"):
+class Tracked(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="tracked"):
     """A Customer.io `track` call.
 
     items: the `products` (list, object or one in a string), None where the call has none, () where it is an empty list.
@@ -60,33 +61,33 @@ class Tracked(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t
     path: str | None = None
 
 
-class Paged(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="paged"):
+class Paged(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="paged"):
     """A Customer.io `page` (or `screen`) call; path falls back to the page's name."""
 
     path: str
 
 
-class Identified(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="identified"):
+class Identified(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="identified"):
     """Traits told by `identify`; scalars only. email is lower-cased."""
 
     traits: dict[str, Scalar]
     email: str | None = None
 
 
-class Claimed(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="claimed"):
+class Claimed(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="claimed"):
     """Says to the weaker key `person`: you belong to the person `owner`."""
 
     owner: str
 
 
-class Moved(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="moved"):
+class Moved(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="moved"):
     """Hands the whole state of the key `source` over to `person`: msgpack of the state, base64 in JSON."""
 
     source: str
     state: bytes
 
 
-class Messaged(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="messaged"):
+class Messaged(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="messaged"):
     """A metric of one message: channel (`email`, `sms`, ...), metric (`sent`, `opened`, `clicked`, ...).
 
     human: False for an `opened` with `prefetched` and a `clicked` with `machine`.
@@ -98,14 +99,14 @@ class Messaged(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="
     human: bool = True
 
 
-class Consented(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="consented"):
+class Consented(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="consented"):
     """Subscribed or unsubscribed; tool is `customerio` or `intercom`."""
 
     tool: str
     subscribed: bool
 
 
-class Conversed(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="conversed"):
+class Conversed(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="conversed"):
     """An Intercom conversation of the person opened (or went on) or was closed (or deleted)."""
 
     conversation: str
@@ -113,11 +114,11 @@ class Conversed(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field=
     topic: str
 
 
-class Erased(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="erased"):
+class Erased(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="erased"):
     """The person is to be forgotten: `User Deleted`, `User Suppressed`, `concierge erase`."""
 
 
-class Delivered(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="delivered"):
+class Delivered(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="delivered"):
     """Outcome of a command: `shown` (Intercom has it), `refused` (never will), with the reason of a refusal."""
 
     revision: int
@@ -126,7 +127,7 @@ class Delivered(Stamp, frozen=True, omit_defaults=True, kw_only=True, tag_field=
     episode: str | None = None
 
 
-class Marked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="t", tag="marked"):
+class Marked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="marked"):
     """Proof of reading: every message of `source` accepted at or before `at_ms` stands earlier in this partition.
 
     source: `topic/partition`. of: how many source partitions there are; log time begins when all of them have spoken.
@@ -169,11 +170,17 @@ def decode(record: bytes) -> Signal:
     return versions.read(record, _decoder, known=VERSION, word="signal")
 
 
+def addressed(person: str) -> bool:
+    """Whether the key is that of somebody who said who they are: only they can be in a moment."""
+    return person.partition(":")[0] in _ADDRESSED
+
+
 def anonymous(person: str) -> bool:
     """Whether the key names nobody that could be addressed."""
     return person.startswith("anon:")
 
 
+_ADDRESSED = frozenset({"id", "cio", "email"})
 _STRENGTH = {"id": 3, "cio": 2, "email": 1, "anon": 0}
 
 

@@ -1,5 +1,6 @@
 """Anchors and windows: the moment that an episode of an audience would count from, and when its window is open."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from contracts.policy import Audience, Policy
@@ -19,6 +20,12 @@ class Window(NamedTuple):
     leave_ms: int
 
 
+def possible(state: State, policy: Policy) -> Sequence[tuple[str, Audience]]:
+    """By priority, the audiences of which the person may have an anchor at all: nearly all people lack an order or a cart."""
+    touched, ordered = state.cart.touched is not None, orders.newest(state.orders) is not None
+    return policy.by_anchor[touched, ordered, bool(state.events)]
+
+
 def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
     anchor = audience.anchor
     if anchor.cart_touch is not None:
@@ -33,9 +40,11 @@ def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
         return Anchored(event) if event is not None else None
     together = anchor.together
     assert together is not None, "an anchor has exactly one key"
-    page = max((state.pages[kind][-1] for kind in together.pages if state.pages.get(kind)), default=None)
     event = _newest_event(state, together.event)
-    if page is None or event is None or abs(page[0] - event[0]) > together.within:
+    if event is None:
+        return None
+    page = max((state.pages[kind][-1] for kind in together.pages if state.pages.get(kind)), default=None)
+    if page is None or abs(page[0] - event[0]) > together.within:
         return None
     return Anchored(max(page, event))
 
@@ -58,14 +67,17 @@ def of_active(state: State, audience: Audience, moment: Moment) -> Anchored | No
 
 def window(state: State, audience: Audience, anchor: Moment, policy: Policy) -> Window | None:
     """None while the window stands on a reorder cycle that is unknown."""
-    edges = []
-    for edge in (audience.enter_after, audience.leave_after):
-        cycle_ms = orders.cycle_ms(state.orders, policy) if edge.of_cycle else 0
-        if cycle_ms is None:
-            return None
-        edges.append(anchor[0] + cycle_ms + edge.span_ms)
-    return Window(edges[0], edges[1])
+    enter, leave = audience.enter_after, audience.leave_after
+    if not enter.of_cycle and not leave.of_cycle:
+        return Window(anchor[0] + enter.span_ms, anchor[0] + leave.span_ms)
+    cycle_ms = orders.cycle_ms(state.orders, policy)
+    if cycle_ms is None:
+        return None
+    enter_ms, leave_ms = (anchor[0] + edge.span_ms + (cycle_ms if edge.of_cycle else 0) for edge in (enter, leave))
+    return Window(enter_ms, leave_ms)
 
 
 def _newest_event(state: State, names: tuple[str, ...]) -> Moment | None:
+    if not state.events:
+        return None
     return max((state.events[name][-1].at for name in names if state.events.get(name)), default=None)

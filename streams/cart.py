@@ -18,24 +18,23 @@ class CartView(NamedTuple):
 
     empty: bool
     value: Decimal | None
-    category: str | None
     until_ms: int | None
 
 
 def view(cart: Cart, at_ms: int, policy: Policy) -> CartView:
     if cart.touched is None or at_ms >= cart.touched[0] + policy.cart_forgotten_after:
-        return CartView(True, ZERO, None, None)
+        return CartView(True, ZERO, None)
     until_ms = cart.touched[0] + policy.cart_forgotten_after
     if cart.stated is not None:
         value = policy.converted(cart.stated, cart.stated_currency)
-        return CartView(not cart.lines and cart.stated == 0, value, largest_category(cart, policy), until_ms)
+        return CartView(not cart.lines and cart.stated == 0, value, until_ms)
     if not cart.lines:
-        return CartView(True, ZERO, None, None)
+        return CartView(True, ZERO, None)
     total: Decimal | None = ZERO
     for line in cart.lines.values():
         value = line_value(line, policy)
         total = None if total is None or value is None else total + value
-    return CartView(False, total, largest_category(cart, policy), until_ms)
+    return CartView(False, total, until_ms)
 
 
 def line_value(line: Line, policy: Policy) -> Decimal | None:

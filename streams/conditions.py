@@ -1,13 +1,16 @@
 """Does a condition hold, and until when can that answer not change by time alone.
 
-`Answer(held, until_ms, clauses)`: until_ms is exclusive of change: at that instant the answer must be asked again; None never.
+`Answer(held, until_ms, tell)`: until_ms is exclusive of change: at that instant the answer must be asked again; None never.
+`tell()` gives the clauses of a decision. Nearly all answers decide nothing, so their clauses are never put into words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 from typing import NamedTuple
 
-from contracts.conditions import Bounds, Condition, Happened, Visited
+from contracts.conditions import Bounds, CartBounds, Condition, Happened, Visited
 from contracts.decisions import Clause
 from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
@@ -19,13 +22,38 @@ from streams.traits import holds, trait, truthy
 CENT = Decimal("0.01")
 
 
+Tell = Callable[[], tuple[Clause, ...]]  # stands on the values that were seen, whatever the state becomes
+
+
 class Answer(NamedTuple):
     held: bool
     until_ms: int | None
-    clauses: tuple[Clause, ...]
+    tell: Tell
 
 
-class Scene(NamedTuple):
+class Step(NamedTuple):
+    """A question that may hold an episode back, put into words only where a decision is written."""
+
+    clause: str
+    blocked: bool
+    until_ms: int | None
+    saw: Mapping[str, Scalar] = {}
+
+    def told(self) -> Clause:
+        until = {"until": to_rfc3339(self.until_ms)} if self.blocked and self.until_ms else {}
+        return Clause(self.clause, not self.blocked, {**until, **self.saw})
+
+
+def _nothing() -> tuple[Clause, ...]:
+    return ()
+
+
+ALWAYS = Answer(True, None, _nothing)
+NEVER = Answer(False, None, _nothing)
+
+
+@dataclass(eq=False)
+class Scene:
     """What a condition looks at: the state at an instant, from an anchor (and its order, where the anchor is one)."""
 
     state: State
@@ -34,28 +62,39 @@ class Scene(NamedTuple):
     anchor: Moment
     order: Order | None
 
+    @cached_property
+    def cart(self) -> cart.CartView:
+        """Summed once, though several conditions ask for it."""
+        return cart.view(self.state.cart, self.at_ms, self.policy)
+
+
+def earlier(one: int | None, other: int | None) -> int | None:
+    return other if one is None or (other is not None and other < one) else one
+
 
 def soonest(*instants: int | None) -> int | None:
-    return min((instant for instant in instants if instant is not None), default=None)
+    known = [instant for instant in instants if instant is not None]
+    return min(known) if known else None
 
 
-def all_of(conditions: Iterable[Condition], scene: Scene) -> Answer:
+def all_of(conditions: Sequence[Condition], scene: Scene) -> Answer:
     """Every condition is asked, so that a decision shows all values that it stood on."""
+    if not conditions:
+        return ALWAYS
     return _joined([ask(condition, scene) for condition in conditions], every=True)
 
 
 def ask(condition: Condition, scene: Scene) -> Answer:
-    state, policy, at_ms = scene.state, scene.policy, scene.at_ms
+    state = scene.state
     if condition.cart_value is not None:
-        view = cart.view(state.cart, at_ms, policy)
+        view = scene.cart
         bounds = condition.cart_value
         held = bounds.or_unknown if view.value is None else bounds.contain(view.value)
-        text = bounds.text() + (" or unknown" if bounds.or_unknown else "")
-        return _answer(f"cart_value {text}", held, {"cart_value": number(view.value)}, view.until_ms)
+        return Answer(held, view.until_ms, lambda: _cart_value(bounds, held, view.value))
     if condition.cart is not None:
-        view = cart.view(state.cart, at_ms, policy)
+        view = scene.cart
         held = view.empty == (condition.cart == "empty")
-        return _answer(f"cart {condition.cart}", held, {"cart_empty": view.empty}, view.until_ms)
+        return Answer(held, view.until_ms, lambda: _clause(f"cart {condition.cart}", held, cart_empty=view.empty))
     if condition.orders is not None:
         return _bounded("orders", condition.orders, Decimal(orders.count(state.orders)))
     if condition.lifetime_value is not None:
@@ -69,27 +108,37 @@ def ask(condition: Condition, scene: Scene) -> Answer:
             and (asked.opened is None or last.opened == asked.opened)
             and (asked.clicked is None or last.clicked == asked.clicked)
         )
-        saw: dict[str, Scalar] = {"opened": last.opened if last else None, "clicked": last.clicked if last else None}
-        return _answer("latest_email", held, saw, None)
+        opened, clicked = (last.opened, last.clicked) if last else (None, None)
+        return Answer(held, None, lambda: _clause("latest_email", held, opened=opened, clicked=clicked))
     if condition.clicked_email is not None:
-        held = state.clicked is not None and state.clicked > scene.anchor
-        clicked = to_rfc3339(state.clicked[0]) if state.clicked is not None else None
-        return _answer("clicked_email since anchor", held, {"clicked_at": clicked}, None)
+        at = state.clicked
+        held = at is not None and at > scene.anchor
+        return Answer(
+            held,
+            None,
+            lambda: _clause("clicked_email since anchor", held, clicked_at=to_rfc3339(at[0]) if at else None),
+        )
     if condition.event is not None:
         return _happened(condition.event, scene)
     if condition.pages is not None:
         return _visited(condition.pages, scene)
     if condition.cycle is not None:
-        cycle_ms = orders.cycle_ms(state.orders, policy)
+        cycle_ms = orders.cycle_ms(state.orders, scene.policy)
         held = cycle_ms is not None and cycle_ms >= condition.cycle.at_least
-        days = round(cycle_ms / DAY_MS, 3) if cycle_ms is not None else None
-        return _answer("cycle long enough", held, {"cycle_days": days}, None)
+        return Answer(
+            held,
+            None,
+            lambda: _clause(
+                "cycle long enough", held, cycle_days=round(cycle_ms / DAY_MS, 3) if cycle_ms is not None else None
+            ),
+        )
     if condition.trait is not None:
-        value = trait(state, condition.trait.name)
-        return _answer(f"trait {condition.trait.name}", holds(condition.trait, value), {"value": value}, None)
+        asked_trait, value = condition.trait, trait(state, condition.trait.name)
+        held = holds(asked_trait, value)
+        return Answer(held, None, lambda: _clause(f"trait {asked_trait.name}", held, value=value))
     if condition.segment is not None:
-        value = trait(state, condition.segment.name)
-        return _answer(f"segment {condition.segment.name}", truthy(value), {"member": truthy(value)}, None)
+        name, member = condition.segment.name, truthy(trait(state, condition.segment.name))
+        return Answer(member, None, lambda: _clause(f"segment {name}", member, member=member))
     parts = [ask(inner, scene) for inner in condition.any or condition.all or ()]
     return _joined(parts, every=condition.all is not None)
 
@@ -99,17 +148,26 @@ def number(value: Decimal | None) -> Scalar:
     return None if value is None else float(value.quantize(CENT, ROUND_HALF_UP))
 
 
-def _answer(clause: str, held: bool, saw: dict[str, Scalar], until_ms: int | None) -> Answer:
-    return Answer(held, until_ms, (Clause(clause, held, saw),))
+def _clause(clause: str, held: bool, **saw: Scalar) -> tuple[Clause, ...]:
+    return (Clause(clause, held, saw),)
 
 
 def _joined(parts: list[Answer], *, every: bool) -> Answer:
+    if len(parts) == 1:
+        return parts[0]
     held = all(part.held for part in parts) if every else any(part.held for part in parts)
-    return Answer(held, soonest(*(part.until_ms for part in parts)), tuple(c for part in parts for c in part.clauses))
+    until_ms = soonest(*[part.until_ms for part in parts])
+    return Answer(held, until_ms, lambda: tuple(clause for part in parts for clause in part.tell()))
 
 
 def _bounded(name: str, bounds: Bounds, value: Decimal) -> Answer:
-    return _answer(f"{name} {bounds.text()}", bounds.contain(value), {name: number(value)}, None)
+    held = bounds.contain(value)
+    return Answer(held, None, lambda: _clause(f"{name} {bounds.text()}", held, **{name: number(value)}))
+
+
+def _cart_value(bounds: CartBounds, held: bool, value: Decimal | None) -> tuple[Clause, ...]:
+    text = bounds.text() + (" or unknown" if bounds.or_unknown else "")
+    return _clause(f"cart_value {text}", held, cart_value=number(value))
 
 
 def _happened(asked: Happened, scene: Scene) -> Answer:
@@ -126,8 +184,9 @@ def _happened(asked: Happened, scene: Scene) -> Answer:
         waiting = [happening for happening in found if happening.at[0] + asked.at_least_ago > scene.at_ms]
         until_ms = soonest(until_ms, *(happening.at[0] + asked.at_least_ago for happening in waiting))
         found = [happening for happening in found if happening not in waiting]
-    held = len(found) >= asked.at_least
-    return _answer(f"event {' or '.join(asked.name)}", held, {"count": len(found)}, until_ms)
+    count = len(found)
+    held = count >= asked.at_least
+    return Answer(held, until_ms, lambda: _clause(f"event {' or '.join(asked.name)}", held, count=count))
 
 
 def _visited(asked: Visited, scene: Scene) -> Answer:
@@ -138,8 +197,11 @@ def _visited(asked: Visited, scene: Scene) -> Answer:
     if asked.within is not None:
         found = [moment for moment in found if moment[0] > scene.at_ms - asked.within]
         until_ms = soonest(*(moment[0] + asked.within for moment in found))
-    if asked.at_least is not None:
-        held, text = len(found) >= asked.at_least, f">= {asked.at_least}"
-    else:
-        held, text = len(found) <= (asked.at_most or 0), f"<= {asked.at_most}"
-    return _answer(f"pages {asked.kind} {text}", held, {"visits": len(found)}, until_ms)
+    visits = len(found)
+    held = visits >= asked.at_least if asked.at_least is not None else visits <= (asked.at_most or 0)
+    return Answer(held, until_ms, lambda: _pages(asked, held, visits))
+
+
+def _pages(asked: Visited, held: bool, visits: int) -> tuple[Clause, ...]:
+    text = f">= {asked.at_least}" if asked.at_least is not None else f"<= {asked.at_most}"
+    return _clause(f"pages {asked.kind} {text}", held, visits=visits)

@@ -70,8 +70,9 @@ def event(state: State, at_ms: int, policy: Policy) -> ContactEvent | None:
     metadata: dict[str, Scalar | dict[str, Scalar]] = {"tier": tier(state, at_ms, policy), "reason": name}
     if largest is not None:
         metadata["product"] = largest[:STRING_CHARS_MAX]
-    if view.category is not None:
-        metadata["category"] = view.category[:STRING_CHARS_MAX]
+    category = None if view.empty else cart.largest_category(state.cart, policy)
+    if category is not None:
+        metadata["category"] = category[:STRING_CHARS_MAX]
     if view.value is not None and view.value > 0:
         cents = int((view.value * 100).quantize(Decimal(1), ROUND_HALF_UP))
         metadata["value"] = {"amount": cents, "currency": policy.currency.lower()}
@@ -96,7 +97,7 @@ def _facts(state: State, at_ms: int, policy: Policy) -> dict[str, Scalar]:
         "cio_tier": tier(state, at_ms, policy),
         "intercom_assisted": state.assisted,
         "last_cart_value": number(view.value),
-        "last_cart_category": None if view.empty else view.category,
+        "last_cart_category": None if view.empty else cart.largest_category(state.cart, policy),
         "last_viewed_product": state.viewed[1] if state.viewed is not None else None,
         "returns_page_visited": bool(returns) and returns[-1][0] > at_ms - RETURNS_PAGE_MS,
         "lifetime_orders": orders.count(state.orders),

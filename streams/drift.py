@@ -25,6 +25,7 @@ NAME_CHARS_MAX = 60
 MAY_BE_LEFT_OUT = frozenset(
     {"currency", "order_id"}
 )  # left out, they have a meaning: the policy's; an order of its own
+NOT_COUNTED = (Delivered, Claimed, Moved)
 UNRELIABLE = -1
 GIVEN_MAX = 1_000_000  # enough; a number that need not grow
 TROUBLES_MAX = 64  # ended ones go first; more at once than a policy has inputs
@@ -105,11 +106,15 @@ class Drift(msgspec.Struct, array_like=True):
 
         What is passed on was counted where it came first.
         """
-        self.time_ms = max(self.time_ms, signal.accepted_ms)
-        if isinstance(signal, Delivered | Claimed | Moved):
+        if signal.accepted_ms > self.time_ms:
+            self.time_ms = signal.accepted_ms
+        if isinstance(signal, NOT_COUNTED):
             return []
         if signal.via:
             return self._passed_on(signal, watch)
+        if isinstance(signal, Tracked) and signal.event in watch.silent:  # most of the traffic says nothing else
+            self.shop += 1
+            return self._listen(watch) if self.shop >= self.alarm else []
         limits = watch.policy.drift
         changed: list[Trouble] = []
         opened = isinstance(signal, Messaged) and signal.channel == "email" and signal.metric == "opened"
@@ -174,9 +179,12 @@ class Drift(msgspec.Struct, array_like=True):
         if seen < limits.at_least:
             return []
         limit = getattr(limits.missing_above, name)
+        begins = lacking > limit * seen
+        if not begins and not self.troubles:
+            return []  # nothing that could end
         return self._set(
             name,
-            begins=lacking > limit * seen,
+            begins=begins,
             ends=lacking <= limit * seen * RECOVERED,
             what=f"missing in {lacking} of the newest {seen}",
         )
@@ -191,11 +199,12 @@ class Drift(msgspec.Struct, array_like=True):
         self.alarm = 0  # looked at again with the next signal
         if gaps.count < watch.policy.drift.at_least:
             return []
+        slower = gaps.slower()
         return self._set(
             name,
-            begins=gaps.slower() > SLOWER_TIMES,
-            ends=gaps.slower() <= USUAL_AGAIN_TIMES,
-            what=f"{gaps.slower():.0f} times rarer than usual",
+            begins=slower > SLOWER_TIMES,
+            ends=slower <= USUAL_AGAIN_TIMES,
+            what=f"{slower:.0f} times rarer than usual",
         )
 
     def _listen(self, watch: Watch) -> list[Trouble]:

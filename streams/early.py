@@ -40,6 +40,8 @@ def erased(state: State, at_ms: int, policy: Policy) -> Verdict:
 
 def unannounced(person: Person, verdicts: list[Told]) -> list[Told]:
     """What was not written early."""
+    if not person.announced:
+        return verdicts
     fresh = []
     for verdict, signal in verdicts:
         announced = person.announced.get(verdict.audience)
@@ -53,7 +55,7 @@ def unannounced(person: Person, verdicts: list[Told]) -> list[Told]:
 
 def close_announced(person: Person, state: State, at_ms: int, policy: Policy) -> None:
     """An end that was written stays an end, even where signals that came late would not have brought it."""
-    current = judgement.active(state)
+    current = judgement.active(state) if person.announced else None
     if current is None or (announced := person.announced.get(current[0])) is None or at_ms < announced.at_ms:
         return
     judgement.end(state, current[0], current[1], "no_longer_true", at_ms, policy, clauses=())  # said already

@@ -38,6 +38,9 @@ class Watch:
                 for event in events:
                     self._silences[event] = (*self._silences.get(event, ()), silence)
 
+        speaking = self._orders | self._corrections | REPLACING | {"Product Added"} | self._silences.keys()
+        self.silent = self.known - speaking  # known events that break no silence and of which no field is watched
+
     def heard(self, signal: PersonSignal) -> Iterable[str]:
         """The silences that this signal breaks."""
         if isinstance(signal, Tracked):

@@ -12,7 +12,7 @@ from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
 from contracts.instant import to_rfc3339
 from contracts.policy import Audience, Policy
 from streams import anchors, cart, orders, staffing, stops
-from streams.conditions import Answer, Scene, all_of, soonest
+from streams.conditions import NEVER, Scene, Step, Tell, all_of, soonest
 from streams.drift import Trouble, saw
 from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
 
@@ -77,15 +77,20 @@ def ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool = False) -
     by_signal: only what would have ended it a moment earlier too; what time alone brings at an instant comes after all of
     that instant's signals.
     """
+    return _ends(state, at_ms, policy, by_signal=by_signal)[0]
+
+
+def _ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool) -> tuple[list[Verdict], int | None]:
+    """What `ends` says; where the episode goes on, when time alone may end it."""
     current = active(state)
     if current is None:
-        return []
+        return [], None
     name, standing, episode = current
-    reason, _, clauses = _end_of(state, name, episode, at_ms, policy)
+    reason, until_ms, tell = _end_of(state, name, episode, at_ms, policy)
     if reason is None or (by_signal and _end_of(state, name, episode, at_ms - 1, policy)[0] is None):
         _spend(state, name, standing, policy)
-        return []
-    return [end(state, name, standing, reason, at_ms, policy, clauses=clauses)]
+        return [], until_ms
+    return [end(state, name, standing, reason, at_ms, policy, clauses=tell())], None
 
 
 def end(
@@ -133,14 +138,20 @@ def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool, 
     state.judged_ms = max(state.judged_ms, at_ms)
     if state.erased:
         return Judged([], None)
-    verdicts = ends(state, at_ms, policy)
+    verdicts, going_on_ms = _ends(state, at_ms, policy, by_signal=False)
+    before = active(state)
     dues: list[int | None] = []
-    for name, audience in policy.by_priority:
+    for name, audience in anchors.possible(state, policy):
+        standing = state.standings.get(name)
+        if standing is not None and standing.active is not None:
+            continue
         found, due_ms = _consider(
             state, name, audience, at_ms, policy, delivered_at_once=delivered_at_once, troubles=stale.get(name, ())
         )
         verdicts += found
         dues.append(due_ms)
+    if before is not None and before[1].active is before[2]:  # nothing has taken over
+        dues.append(going_on_ms)
     due_ms = soonest(*dues)
     assert due_ms is None or due_ms > at_ms, "a timer makes progress"
     return Judged(verdicts, due_ms)
@@ -156,10 +167,8 @@ def _consider(
     delivered_at_once: bool,
     troubles: Sequence[Trouble],
 ) -> tuple[list[Verdict], int | None]:
+    """What begins, or is held back, in an audience that the person is not in; when time alone may change the answer."""
     standing = state.standings.get(name)
-    if standing is not None and standing.active is not None:
-        _, due_ms, _ = _end_of(state, name, standing.active, at_ms, policy)
-        return [], due_ms
     if anchors.is_over(state, audience, at_ms):
         return [], None
     anchored = anchors.newest(state, audience, policy)
@@ -172,19 +181,19 @@ def _consider(
         return [], window.enter_ms
     scene = Scene(state, policy, at_ms, anchored.moment, anchored.order)
     holds = all_of(audience.when, scene)
-    leaving = all_of(audience.exit, scene) if audience.exit else Answer(False, None, ())
+    leaving = all_of(audience.exit, scene) if audience.exit else NEVER
     due_ms = soonest(window.leave_ms, holds.until_ms, leaving.until_ms)
     if not holds.held or leaving.held:
         return [], due_ms
     standing = state.standings.setdefault(name, Standing())
-    clauses = (_window_clause(window), *holds.clauses, *leaving.clauses)
-    reason, held_until_ms, more = _held_back(state, name, audience, anchored.moment, at_ms, policy, troubles)
+    reason, held_until_ms, steps = _held_back(state, name, audience, anchored.moment, at_ms, policy, troubles)
     due_ms = soonest(due_ms, held_until_ms)
-    clauses += more
+    if reason is not None and standing.said.get(anchored.moment[0]) == ("withheld", reason):
+        return [], due_ms
+    clauses = (_window_clause(window), *holds.tell(), *leaving.tell(), *(step.told() for step in steps))
     if reason is not None:
-        return _withhold(
-            state, name, standing, anchored.moment, reason, at_ms, window.leave_ms, policy, clauses
-        ), due_ms
+        withheld = _withhold(state, name, standing, anchored.moment, reason, at_ms, window.leave_ms, policy, clauses)
+        return [withheld], due_ms
     verdicts = _take_over(state, name, at_ms, policy)
     verdicts += _activate(
         state,
@@ -198,13 +207,8 @@ def _consider(
         clauses,
         delivered_at_once=delivered_at_once,
     )
-    _, until_ms, _ = _end_of(state, name, _episode(standing), at_ms, policy)
-    return verdicts, until_ms
-
-
-def _episode(standing: Standing) -> Episode:
     assert standing.active is not None, "just activated"
-    return standing.active
+    return verdicts, _end_of(state, name, standing.active, at_ms, policy)[1]
 
 
 def _held_back(
@@ -215,35 +219,35 @@ def _held_back(
     at_ms: int,
     policy: Policy,
     troubles: Sequence[Trouble],
-) -> tuple[Reason | None, int | None, tuple[Clause, ...]]:
+) -> tuple[Reason | None, int | None, list[Step]]:
     """The first reason that holds the episode back, when time alone may change that, and the steps that were asked."""
-    clauses: list[Clause] = []
+    steps: list[Step] = []
 
     def step(clause: str, blocked: bool, until_ms: int | None) -> bool:
-        clauses.append(Clause(clause, not blocked, {"until": to_rfc3339(until_ms)} if blocked and until_ms else {}))
+        steps.append(Step(clause, blocked, until_ms))
         return blocked
 
     stop, stop_until_ms = stops.first(state, audience, anchor, at_ms, policy)
     if step("no stop", stop is not None, stop_until_ms):
-        return (stop.reason if stop else None), stop_until_ms, tuple(clauses)
-    clauses.append(Clause("inputs sound", not troubles, saw(troubles)))
+        return (stop.reason if stop else None), stop_until_ms, steps
+    steps.append(Step("inputs sound", bool(troubles), None, saw(troubles)))
     if troubles:
-        return "stale_data", soonest(*(trouble.until_ms for trouble in troubles)), tuple(clauses)
+        return "stale_data", soonest(*(trouble.until_ms for trouble in troubles)), steps
     closed = not staffing.staffed_at(audience, at_ms, policy)
     change_ms = staffing.next_change_ms(audience, at_ms, policy)
     if step("staffed", closed, change_ms):
-        return "outside_hours", change_ms, tuple(clauses)
+        return "outside_hours", change_ms, steps
     cap_ms = _capped_until(state, name, audience, at_ms, policy)
     if step("below the cap", cap_ms is not None, cap_ms):
-        return "cap", soonest(cap_ms, change_ms), tuple(clauses)
+        return "cap", soonest(cap_ms, change_ms), steps
     pressed_ms = _pressed_until(state, audience, at_ms, policy)
     if step("no channel pressure", pressed_ms is not None, pressed_ms):
-        return "pressure", soonest(pressed_ms, change_ms), tuple(clauses)
+        return "pressure", soonest(pressed_ms, change_ms), steps
     current = active(state)
     higher = current is not None and policy.audiences[current[0]].priority > audience.priority
     if step("no higher moment", higher, None):
-        return "priority", change_ms, tuple(clauses)
-    return None, None, tuple(clauses)
+        return "priority", change_ms, steps
+    return None, None, steps
 
 
 def _withhold(
@@ -256,13 +260,9 @@ def _withhold(
     leave_ms: int,
     policy: Policy,
     clauses: tuple[Clause, ...],
-) -> list[Verdict]:
-    if standing.said.get(anchor[0]) == ("withheld", reason):
-        return []
+) -> Verdict:
     _say(standing, anchor[0], "withheld", reason)
-    return [
-        Verdict(name, anchor[0], "withheld", reason, at_ms, leave_ms, state.arm, tier(state, at_ms, policy), clauses)
-    ]
+    return Verdict(name, anchor[0], "withheld", reason, at_ms, leave_ms, state.arm, tier(state, at_ms, policy), clauses)
 
 
 def _take_over(state: State, higher: str, at_ms: int, policy: Policy) -> list[Verdict]:
@@ -307,25 +307,25 @@ def _activate(
 
 def _end_of(
     state: State, name: str, episode: Episode, at_ms: int, policy: Policy
-) -> tuple[Reason | None, int | None, tuple[Clause, ...]]:
+) -> tuple[Reason | None, int | None, Tell]:
     """What ends an active episode at this instant, else when time alone may; what was seen."""
     audience = policy.audiences.get(name)
     if audience is None:
-        return "policy_changed", None, ()
+        return "policy_changed", None, NEVER.tell
     stop, _ = stops.first(state, audience, episode.anchor, at_ms, policy)
+    if stop is not None:
+        return stop.reason, None, lambda: (Clause(f"stop {stop.reason}", True),)
     anchored = anchors.of_active(state, audience, episode.anchor)
     window = anchors.window(state, audience, episode.anchor, policy) if anchored is not None else None
-    if stop is not None:
-        return stop.reason, None, (Clause(f"stop {stop.reason}", True),)
     if anchored is None or window is None:
-        return "no_longer_true", None, (Clause("anchor stands", False),)
+        return "no_longer_true", None, lambda: (Clause("anchor stands", False),)
     asked: tuple[Condition, ...] = audience.exit or audience.when
     answer = all_of(asked, Scene(state, policy, at_ms, anchored.moment, anchored.order))
     if asked and answer.held == bool(audience.exit):
-        return "no_longer_true", None, answer.clauses
+        return "no_longer_true", None, answer.tell
     if at_ms >= window.leave_ms:
-        return "expired", None, (_window_clause(window),)
-    return None, soonest(window.leave_ms, answer.until_ms), answer.clauses
+        return "expired", None, lambda: (_window_clause(window),)
+    return None, soonest(window.leave_ms, answer.until_ms), answer.tell
 
 
 def _window_clause(window: anchors.Window) -> Clause:

@@ -9,7 +9,6 @@ exact judgement is silent about it later. docs/decisions/0001 says why.
 import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -24,11 +23,11 @@ from contracts.signals import (
     Ruled,
     Scalar,
     Signal,
-    anonymous,
+    addressed,
     strength,
 )
 from streams import contact, early, identity, judgement, telling
-from streams.conditions import soonest
+from streams.conditions import earlier, soonest
 from streams.control import Control
 from streams.drift import Trouble
 from streams.fold import apply, concerns_judgement
@@ -44,6 +43,8 @@ from streams.person import (
     State,
     copy_state,
     counted,
+    in_order,
+    waiting_ms,
 )
 from streams.rulings import Rulings, meet
 from streams.stops import in_conversation
@@ -51,18 +52,18 @@ from streams.stops import in_conversation
 ARM_BITS = 64
 
 
-class Effects(NamedTuple):
+class Effects(msgspec.Struct, gc=False):
     """decisions and commands in order; signals are to be appended to the log (passed on, handed over).
 
     troubles: of the inputs of audiences, begun or (with `until_ms`) ended by this record. stranded: signals that were
     passed on too often to be passed on again.
     """
 
-    decisions: list[Decision]
-    commands: list[Command]
-    signals: list[PersonSignal]
-    troubles: list[Trouble]
-    stranded: list[PersonSignal]
+    decisions: list[Decision] = []
+    commands: list[Command] = []
+    signals: list[PersonSignal] = []
+    troubles: list[Trouble] = []
+    stranded: list[PersonSignal] = []
 
 
 def arm_by_hash(person: str, policy: Policy) -> Arm:
@@ -105,7 +106,7 @@ class Partition:
 
     def take(self, signal: Signal, position: int) -> Effects:
         """Apply one record of the log. A position that a person's record has seen changes nothing."""
-        effects = Effects([], [], [], [], [])
+        effects = Effects()
         if isinstance(signal, Marked):
             time_ms = self.control.marks.move(signal)
             if time_ms is not None:
@@ -114,9 +115,10 @@ class Partition:
         if isinstance(signal, Ruled):
             self._rule(signal)
             return effects
-        effects.troubles.extend(self.control.drift.note(signal, self.rulings.newest.watch))
-        if effects.troubles:
-            self._wake(effects.troubles)
+        changed = self.control.drift.note(signal, self.rulings.newest.watch)
+        if changed:
+            effects.troubles.extend(changed)
+            self._wake(changed)
         key = signal.person
         person = self._people.get(key)
         if person is None:
@@ -155,7 +157,7 @@ class Partition:
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
             person.state = State(NOT_SEEN, self._arms(self.rulings.newest.policy)(key))
-        if anonymous(key) or strength(key) < 0:
+        if not addressed(key):
             policy = self.rulings.newest.policy
             identity.note(person.state, key, signal, self._arms(policy))
             apply(person.state, signal, policy)
@@ -182,7 +184,7 @@ class Partition:
         name, _, episode = current
         trial = copy_state(state)
         changes_ms = self.rulings.next_after(person.ruled_ms)
-        for waiting in _in_order(person.pending):
+        for waiting in in_order(person.pending):
             at_ms = max(waiting.accepted_ms, state.judged_ms)
             if changes_ms is not None and changes_ms <= at_ms:
                 changed_ms, changes_ms = max(changes_ms, state.judged_ms), self.rulings.next_after(changes_ms)
@@ -260,15 +262,11 @@ class Partition:
         """Apply what waits and judge every instant up to and including `until_ms`."""
         state = person.state
         assert state is not None, "only a person with a state is due"
-        person.pending = _in_order(person.pending)
+        person.pending = in_order(person.pending)
         shown = activated = False
-        while True:
-            waiting_ms = person.pending[0].accepted_ms if person.pending else None
-            changes_ms = self._changes_ms(person)
-            next_ms = soonest(waiting_ms, state.due_ms, changes_ms)
-            if next_ms is None or next_ms > until_ms:
-                break
+        while (next_ms := self._next_ms(person, state)) is not None and next_ms <= until_ms:
             at_ms = max(next_ms, state.judged_ms)
+            changes_ms = self._changes_ms(person)
             rules = self.rulings.at(at_ms)
             policy = rules.policy
             cause: PersonSignal | None = None
@@ -305,7 +303,8 @@ class Partition:
             early.close_announced(person, state, at_ms, policy)
         if self.control.drift.troubles and judgement.waits_for_data(state):
             self._held.add(key)
-        self._tell(key, person, state, effects, changed=shown, activates=activated)
+        if shown or state.conversations:
+            self._tell(key, person, state, effects, changed=shown, activates=activated)
         if activated and person.pending:
             self._foresee(key, person, None, effects)
 
@@ -329,7 +328,7 @@ class Partition:
             self._settle(key, person, claim.accepted_ms - 1, effects)
         at_ms = max(claim.accepted_ms, state.judged_ms)
         policy = self.rulings.at(at_ms).policy
-        waiting = _in_order(person.pending)
+        waiting = in_order(person.pending)
         changes_ms = self._changes_ms(person)
         verdicts: list[early.Told] = []
         if changes_ms is not None and changes_ms <= at_ms:
@@ -380,21 +379,20 @@ class Partition:
             return None
         return changes_ms
 
+    def _next_ms(self, person: Person, state: State) -> int | None:
+        """The next instant at which something of a person is applied or judged; a key that nobody addresses has none."""
+        next_ms = earlier(waiting_ms(person), state.due_ms)
+        return next_ms if self.rulings.newest.from_ms <= person.ruled_ms else earlier(next_ms, self._changes_ms(person))
+
     def _schedule(self, key: str, person: Person) -> None:
         state = person.state
-        due_ms = None
-        self._in_moment.discard(key)
-        if state is not None and not anonymous(key) and strength(key) >= 0:
-            waiting_ms = min((signal.accepted_ms for signal in person.pending), default=None)
-            due_ms = soonest(waiting_ms, state.due_ms, self._changes_ms(person))
-            if judgement.active(state) is not None:
-                self._in_moment.add(key)
+        due_ms = self._next_ms(person, state) if state is not None else None
+        if state is not None and judgement.active(state) is not None:
+            self._in_moment.add(key)
+        else:
+            self._in_moment.discard(key)
         if due_ms is None:
             self._due.pop(key, None)
         elif self._due.get(key) != due_ms:
             self._due[key] = due_ms
             heapq.heappush(self._heap, (due_ms, key))
-
-
-def _in_order(signals: list[PersonSignal]) -> list[PersonSignal]:
-    return sorted(signals, key=lambda signal: signal.accepted_ms)

@@ -1,11 +1,13 @@
 """What is known of one person: the state that the fold changes and the judgement reads, bounded in every part.
 
 State is msgpack of these structs as arrays; a new field goes to the end of its struct and has a default.
+The structs hold no cycle of references, so the garbage collector need not look at them (`gc=False`).
 A Moment is `(occurred_ms, seq)`: "after" and "newest" go by occurrence, ties by the order of the log.
 """
 
 import hashlib
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -32,7 +34,7 @@ PASSES_MAX = 16  # how often a signal may be passed on before it is set aside: d
 NOT_SEEN = INSTANT_MS_MAX  # later than anything that can be seen
 
 
-class Line(msgspec.Struct, array_like=True):
+class Line(msgspec.Struct, array_like=True, gc=False):
     product: str
     variant: str
     name: str | None
@@ -45,7 +47,7 @@ class Line(msgspec.Struct, array_like=True):
     categorized: Moment | None = None  # when the category was told
 
 
-class Cart(msgspec.Struct, array_like=True):
+class Cart(msgspec.Struct, array_like=True, gc=False):
     """stated: a value that an event without products told; it stands until lines change. reset: newest order or
     replacement, before which changes are ignored. touched: newest cart touch, the anchor of cart audiences."""
 
@@ -58,7 +60,7 @@ class Cart(msgspec.Struct, array_like=True):
     changed: Moment | None = None
 
 
-class Order(msgspec.Struct, array_like=True):
+class Order(msgspec.Struct, array_like=True, gc=False):
     """at is None while only refunds or a cancel were seen. value is in the policy's currency, None unknown."""
 
     id: str | None
@@ -86,7 +88,7 @@ class Order(msgspec.Struct, array_like=True):
         return self.at is not None and self.cancel_ms is None and not self.full_refund()
 
 
-class Tally(msgspec.Struct, array_like=True):
+class Tally(msgspec.Struct, array_like=True, gc=False):
     """What is asked at every judgement, counted when an order changes: orders that count, their worth, the newest, and
     the gap between buying occasions as measured (None below three occasions)."""
 
@@ -96,7 +98,7 @@ class Tally(msgspec.Struct, array_like=True):
     cycle_ms: int | None = None
 
 
-class Orders(msgspec.Struct, array_like=True):
+class Orders(msgspec.Struct, array_like=True, gc=False):
     """recent: oldest first. tally: see orders.counted, which keeps it true."""
 
     recent: list[Order] = []
@@ -106,18 +108,18 @@ class Orders(msgspec.Struct, array_like=True):
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
-class Delivery(msgspec.Struct, array_like=True):
+class Delivery(msgspec.Struct, array_like=True, gc=False):
     sent: Moment | None = None
     opened: bool = False
     clicked: bool = False
 
 
-class Happening(msgspec.Struct, array_like=True):
+class Happening(msgspec.Struct, array_like=True, gc=False):
     at: Moment
     order: str | None = None
 
 
-class Episode(msgspec.Struct, array_like=True):
+class Episode(msgspec.Struct, array_like=True, gc=False):
     """An active episode; virtual where arm is holdout."""
 
     anchor: Moment
@@ -125,7 +127,7 @@ class Episode(msgspec.Struct, array_like=True):
     since_ms: int
 
 
-class Standing(msgspec.Struct, array_like=True):
+class Standing(msgspec.Struct, array_like=True, gc=False):
     """Where a person stands with one audience.
 
     spent: spans of anchors that start no episode any more. said: anchor_ms -> the last word on that episode.
@@ -137,7 +139,7 @@ class Standing(msgspec.Struct, array_like=True):
     ended_ms: int | None = None
 
 
-class Activation(msgspec.Struct, array_like=True):
+class Activation(msgspec.Struct, array_like=True, gc=False):
     at_ms: int
     kind: str
     episode: str
@@ -145,7 +147,7 @@ class Activation(msgspec.Struct, array_like=True):
     void: bool = False  # withdrawn before it was delivered, so it does not count
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """arm: that of the key under which the person was seen first, first_ms: when, by occurrence; NOT_SEEN: nobody was.
     own: the record's own key was seen. in_lift: all keys that were seen have one arm. judged_ms: last judgement."""
 
@@ -175,14 +177,14 @@ class State(msgspec.Struct, array_like=True):
     own: bool = False
 
 
-class Announced(msgspec.Struct, array_like=True):
+class Announced(msgspec.Struct, array_like=True, gc=False):
     """An end that was written at once, before the exact judgement reached its instant."""
 
     anchor_ms: int
     at_ms: int
 
 
-class Person(msgspec.Struct, array_like=True):
+class Person(msgspec.Struct, array_like=True, gc=False):
     """The record of one key: a forward to a stronger key, or a state and the signals that the marks have not reached.
 
     position: last log position applied. ids: ring of hashed message ids. told: hash of what Intercom was last told.
@@ -203,6 +205,7 @@ class Person(msgspec.Struct, array_like=True):
     ruled_ms: int = 0
 
 
+_accepted_ms = attrgetter("accepted_ms")
 _encoder = msgspec.msgpack.Encoder()
 _people = msgspec.msgpack.Decoder(Person)
 _states = msgspec.msgpack.Decoder(State)
@@ -240,6 +243,19 @@ def counted(person: Person, message_id: str) -> bool:
         return True
     person.ids = (ids + digest)[-IDS_MAX * ID_BYTES :]
     return False
+
+
+def waiting_ms(person: Person) -> int | None:
+    """When the first of the signals that wait was accepted."""
+    pending = person.pending
+    if len(pending) > 1:
+        return min([signal.accepted_ms for signal in pending])
+    return pending[0].accepted_ms if pending else None
+
+
+def in_order(signals: list[PersonSignal]) -> list[PersonSignal]:
+    """By acceptance."""
+    return sorted(signals, key=_accepted_ms) if len(signals) > 1 else signals
 
 
 def newest(moments: list[Moment], moment: Moment) -> None:

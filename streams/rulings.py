@@ -68,10 +68,10 @@ class Rulings:
 
     def at(self, at_ms: int) -> Rules:
         """Of an instant."""
-        for rules in reversed(self._all):
-            if rules.from_ms <= at_ms:
-                return rules
-        return self._all[0]
+        newest = self._all[-1]
+        if newest.from_ms <= at_ms:
+            return newest  # nearly always
+        return next((rules for rules in reversed(self._all) if rules.from_ms <= at_ms), self._all[0])
 
     def next_after(self, from_ms: int) -> int | None:
         """When the first policy came, or comes, that is newer than the one that rules since `from_ms`."""

@@ -29,16 +29,15 @@ def first(
 def holding(state: State, audience: Audience, anchor: Moment, at_ms: int, policy: Policy) -> list[Stop]:
     found: list[Stop] = []
     rescue = audience.kind == "rescue"
-    if rescue and "purchased" not in audience.not_stopped_by:
-        found += _purchased(state, anchor, at_ms, policy)
-    if "refunded" not in audience.not_stopped_by:
-        found += _refunded(state, at_ms, policy, rescue=rescue)
-    cancels = [order.cancel_ms + policy.stops.cancelled for order in state.orders.recent if order.cancel_ms is not None]
-    if (until_ms := max(cancels, default=0)) > at_ms:
-        found.append(Stop("cancelled", until_ms))
-    if any(not subscribed for _, subscribed in state.consents.values()):
+    if state.orders.recent:
+        if rescue and "purchased" not in audience.not_stopped_by:
+            found += _purchased(state, anchor, at_ms, policy)
+        if "refunded" not in audience.not_stopped_by:
+            found += _refunded(state, at_ms, policy, rescue=rescue)
+        found += _cancelled(state, at_ms, policy)
+    if state.consents and any(not subscribed for _, subscribed in state.consents.values()):
         found.append(Stop("unsubscribed", None))
-    if "in_conversation" not in audience.not_stopped_by:
+    if state.conversations and "in_conversation" not in audience.not_stopped_by:
         found += _in_conversation(state, at_ms, policy)
     if excluded(state, policy):
         found.append(Stop("excluded", None))
@@ -60,12 +59,20 @@ def _purchased(state: State, anchor: Moment, at_ms: int, policy: Policy) -> list
 def _refunded(state: State, at_ms: int, policy: Policy, *, rescue: bool) -> list[Stop]:
     until_ms = 0
     for order in state.orders.recent:
+        if order.refund_ms is None and order.whole_ms is None:
+            continue
         full_ms = order.whole_ms if order.at is None else order.refund_ms if order.full_refund() else None
         if full_ms is not None:
             until_ms = max(until_ms, full_ms + policy.stops.refunded)
         if rescue and order.refund_ms is not None:
             until_ms = max(until_ms, order.refund_ms + policy.stops.partially_refunded)
     return [Stop("refunded", until_ms)] if until_ms > at_ms else []
+
+
+def _cancelled(state: State, at_ms: int, policy: Policy) -> list[Stop]:
+    cancels = [order.cancel_ms + policy.stops.cancelled for order in state.orders.recent if order.cancel_ms is not None]
+    until_ms = max(cancels, default=0)
+    return [Stop("cancelled", until_ms)] if until_ms > at_ms else []
 
 
 def _in_conversation(state: State, at_ms: int, policy: Policy) -> list[Stop]:
@@ -79,11 +86,13 @@ def _in_conversation(state: State, at_ms: int, policy: Policy) -> list[Stop]:
 
 def in_conversation(state: State) -> bool:
     """Whether a conversation is open now."""
-    return any(is_open for _, is_open in state.conversations.values())
+    return bool(state.conversations) and any(is_open for _, is_open in state.conversations.values())
 
 
 def excluded(state: State, policy: Policy) -> bool:
-    if any(truthy(trait(state, name)) for name in policy.exclude.traits):
+    if state.traits and any(truthy(trait(state, name)) for name in policy.exclude.traits):
         return True
-    domain = state.email[1].rpartition("@")[2] if state.email is not None else ""
+    if state.email is None or not policy.exclude.domains:
+        return False
+    domain = state.email[1].rpartition("@")[2]
     return domain != "" and domain in {listed.lower() for listed in policy.exclude.domains}
