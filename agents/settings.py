@@ -5,6 +5,7 @@ shown, neither by printing the settings nor in an error.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,10 +27,12 @@ from contracts.topics import REPLICATION_DEFAULT
 
 PREFIX, FILE_SUFFIX = "CONCIERGE_", "_FILE"
 FILE_BYTES_MAX = 64 * 1024  # a secret or a certificate path, never more
+NO_KAFKA = "localhost:0"  # a place where nobody can listen, for what never asks Kafka
 PARTITIONS_MAX = 1024  # more people-keyed partitions than any cluster here needs
 INTERCOM_HOSTS = {
     "us": "https://api.intercom.io", "eu": "https://api.eu.intercom.io", "au": "https://api.au.intercom.io"
 }  # fmt: skip
+_WORD = re.compile(r"[!-~]+")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -112,6 +115,14 @@ class Settings(BaseModel):
         read_clock(value)
         return value
 
+    @field_validator("intercom_token")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        """What no header can carry is refused here, since the HTTP client would quote it in its error."""
+        if value is not None and not _WORD.fullmatch(value.get_secret_value()):
+            raise ValueError("not one word of printable ASCII characters, as tokens are")
+        return value
+
     @field_validator("intercom_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
@@ -143,7 +154,19 @@ class Settings(BaseModel):
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment such as `os.environ`. Misconfigured, with one line for each thing that is wrong."""
+    return _read(*_gathered(environment))
+
+
+def read_intercom_settings(environment: Mapping[str, str]) -> Settings:
+    """For what speaks with Intercom alone: the token must be there, Kafka need not. Misconfigured as above."""
     given, wrong = _gathered(environment)
+    if "intercom_token" not in given:
+        asked = Settings.model_fields["intercom_token"].description
+        wrong.append(f"{PREFIX}INTERCOM_TOKEN: is not set; set it to: {asked}")
+    return _read({"kafka_bootstrap": NO_KAFKA} | given, wrong)
+
+
+def _read(given: dict[str, Any], wrong: list[str]) -> Settings:
     if wrong:
         raise Misconfigured("\n".join(wrong))
     try:

@@ -9,6 +9,7 @@ from console.demo import demo
 from console.importing import import_
 from console.receive import receive
 from console.rehearse import rehearse
+from console.setup import setup
 from console.topics import topics
 from console.work import work
 
@@ -31,6 +32,7 @@ app.command("demo")(demo)
 app.command("receive")(receive)
 app.command("work")(work)
 app.command("topics")(topics)
+app.command("setup")(setup)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)

@@ -265,6 +265,10 @@ class Workspace:
             entry = self.attributes.get(name)
             if entry is None or entry["archived"]:
                 raise Rejection(400, "parameter_invalid", f"Custom attribute '{name}' does not exist")
+            if not entry["api_writable"]:
+                raise Rejection(
+                    400, "parameter_invalid", f"Custom attribute '{name}' cannot be written through the API"
+                )
             wanted = _PYTHON[entry["data_type"]]
             fits = value is None or (isinstance(value, wanted) and (isinstance(value, bool) == (bool in wanted)))
             if not fits or (isinstance(value, str) and len(value) > STRING_CHARS_MAX):

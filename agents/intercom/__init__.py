@@ -1,7 +1,10 @@
 """Makes one Intercom contact show what a command says. Writes only what differs, and never resurrects or guesses a contact."""
 
+from agents.intercom.attributes import Difference
 from agents.intercom.contact import Intercom
 from agents.intercom.failures import Ambiguous, Failure, Refused, TryLater, Unauthorized, Unfit, Unknown
 from agents.intercom.known import Known
 
-__all__ = ["Ambiguous", "Failure", "Intercom", "Known", "Refused", "TryLater", "Unauthorized", "Unfit", "Unknown"]
+__all__ = [
+    "Ambiguous", "Difference", "Failure", "Intercom", "Known", "Refused", "TryLater", "Unauthorized", "Unfit", "Unknown"
+]  # fmt: skip

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from agents.intercom import register as registration
+from agents.intercom.attributes import Difference
 from agents.intercom.failures import Ambiguous, Failure, Refused, TryLater, Unauthorized, Unknown
 from agents.intercom.known import Known
 from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client
@@ -63,6 +64,14 @@ class Intercom:
         self._manifest = manifest
         self._types = {field.name: field.data_type for field in manifest}
         return await registration.register(self._line, manifest)
+
+    async def differences(self, manifest: tuple[Field, ...]) -> tuple[Difference, ...]:
+        """How the workspace's attributes differ from the manifest; changes nothing."""
+        return await registration.look(self._line, manifest)
+
+    async def create(self, manifest: tuple[Field, ...], differences: tuple[Difference, ...]) -> tuple[str, ...]:
+        """Creates the attributes that are missing, whatever else differs, and returns their names."""
+        return await registration.create(self._line, manifest, differences)
 
     async def show(self, command: Command, known: Known) -> Known:
         """Makes the contact show `command` and returns what is known then; intercom_id None: there is no such contact.

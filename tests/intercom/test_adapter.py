@@ -186,6 +186,28 @@ async def test_registering_creates_what_is_missing_once(scene: Scene) -> None:
     assert await scene.intercom.register(manifest(("winback_vip",))) == ("cio_segment_winback_vip",)
 
 
+async def test_differences_are_read_without_writing_and_the_missing_made_whatever_else_differs(scene: Scene) -> None:
+    del scene.workspace.attributes[FLAG]
+    scene.workspace.attributes["cio_tier"]["archived"] = True
+    scene.workspace.attributes["lifetime_orders"]["data_type"] = "string"
+    scene.workspace.attributes["last_cart_value"]["api_writable"] = False
+    before = len(scene.workspace.requests)
+    found = await scene.intercom.differences(scene.manifest)
+    assert {(one.attribute, one.what) for one in found} == {
+        (FLAG, "missing"), ("cio_tier", "archived"), ("lifetime_orders", "type"), ("last_cart_value", "not_writable"),
+    }  # fmt: skip
+    assert [call[:2] for call in list(scene.workspace.requests)[before:]] == [("GET", "/data_attributes")]
+    assert await scene.intercom.create(scene.manifest, found) == (FLAG,)
+    assert len(await scene.intercom.differences(scene.manifest)) == 3
+
+
+async def test_an_attribute_that_is_not_writable_is_refused_in_a_write(scene: Scene) -> None:
+    scene.workspace.attributes["last_cart_value"]["api_writable"] = False
+    with pytest.raises(Refused, match="attributes_unfit"):
+        await show(scene, activation())
+    assert scene.workspace.contacts == {}
+
+
 @pytest.mark.parametrize("change", [{"data_type": "integer"}, {"archived": True}, {"api_writable": False}])
 async def test_an_attribute_that_does_not_fit_stops_the_start(scene: Scene, change: dict[str, object]) -> None:
     scene.workspace.attributes["last_cart_value"].update(change)
