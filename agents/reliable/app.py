@@ -12,15 +12,12 @@ anything is committed that was not done; a supervisor starts it again and it goe
 import asyncio
 import logging
 import os
-import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -28,14 +25,14 @@ from agents.failure import told
 from agents.reliable.consumer import consumer_class
 from agents.reliable.record import Codec, Handler, Output, Plain
 from agents.reliable.recovery import table_manager_class
-from agents.reliable.watch import Health, Limits, Seen, judge, stalled
+from agents.reliable.watch import Health, Limits
+from agents.reliable.watchdog import Watchdog
 from agents.reliable.work import Agent, Work
 
 EXIT_FAILED = 70  # EX_SOFTWARE: restart me
 ROCKSDB_BYTES_MAX = 192 << 20  # of a table with all its partitions: block cache and two write buffers each
 ROCKSDB_PART_BYTES = (256 << 10, 8 << 20)  # below, it would flush all the time; above, one partition gains nothing
 ROCKSDB_FILES_MAX = 64  # open at once per partition; each holds its index in memory
-WATCH_SECONDS = 2.0
 CONFIRMED_SHARE = 0.5  # of a session; what is begun on the strength of an answer has the other half to arrive
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
@@ -50,9 +47,7 @@ class App:
         self.faust = carried
         self._session_seconds = session_seconds
         self._work = work
-        self._limits = limits
-        self._moved_at = time.monotonic()
-        self._recovery: Any = None  # Faust makes it once it has started, and on its own loop only
+        self._watchdog = Watchdog(work, carried, limits)
 
     def agent(
         self, topic: str, *, partitions: int, table: str | None = None, codec: Codec | None = None
@@ -169,7 +164,7 @@ class App:
 
     def health(self) -> Health:
         """Truthful: live while positions advance or nothing is left to read. From any thread, and never waits."""
-        return judge(self._seen(), time.monotonic(), self._limits)
+        return self._watchdog.health()
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT, commit what is done, and give the exit code."""
@@ -179,73 +174,12 @@ class App:
             self.faust, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False, debug=False
         )
         worker.spinner = None  # it writes control characters, and makes the root logger build every debug record
-        self._work.watch = self._watch
-        self._moved_at = time.monotonic()
-        threading.Thread(target=self._guard, name="watchdog", daemon=True).start()
+        self._watchdog.start()
         try:
             worker.execute_from_commandline()
         except SystemExit as done:
             return EXIT_FAILED if done.code else 0
         return 0
-
-    def _guard(self) -> None:
-        """A thread of its own: a handler that never returns holds the loop."""
-        while True:
-            reason = stalled(self._seen(), time.monotonic(), self._limits)
-            if reason is not None:
-                self._work.fail(reason)
-            time.sleep(WATCH_SECONDS)
-
-    async def _watch(self) -> None:
-        before: dict[TP, int] = {}
-        self._recovery = self.faust.tables.recovery
-        while not self.faust.should_stop:
-            now = time.monotonic()
-            if await self._progressed(before):
-                self._moved_at = now
-            before = dict(self._work.positions)
-            await asyncio.sleep(WATCH_SECONDS)
-
-    async def _progressed(self, before: dict[TP, int]) -> bool:
-        if self.faust.in_recovery:
-            return self._heard_at() > self._moved_at
-        if self.faust.rebalancing:
-            return False
-        positions = dict(self._work.positions)
-        if positions != before or not positions:
-            return True
-        try:
-            ends = await asyncio.wait_for(self.faust.consumer.highwaters(*positions), WATCH_SECONDS)
-        except (KafkaError, TimeoutError):
-            return False
-        return all(positions[tp] >= (end or 0) for tp, end in ends.items())
-
-    def _state_missing(self) -> bool:
-        """Faust's need_recovery on copies, since another thread may ask."""
-        recovery = self._recovery
-        if recovery is None:
-            return False
-        offsets = dict(recovery.active_offsets)
-        ends = dict(recovery.active_highwaters)
-        return any(end > offset for tp, end in ends.items() if (offset := offsets.get(tp)) is not None)
-
-    def _heard_at(self) -> float:
-        recovery = self._recovery
-        if recovery is None:
-            return self._moved_at
-        arrivals = list(recovery._active_events_received_at.values())
-        return float(max([*arrivals, recovery._recovery_started_at or self._moved_at]))
-
-    def _seen(self) -> Seen:
-        return Seen(
-            stopping=self.faust.should_stop,
-            rebalancing=self.faust.rebalancing or not self._work.settled,
-            recovering=self.faust.in_recovery and self._state_missing(),
-            partitions_count=len(self._work.stores),
-            moved_at=self._moved_at,
-            heard_at=self._heard_at(),
-            committed_at=self._work.committed_at,
-        )
 
 
 def create_app(

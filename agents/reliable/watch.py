@@ -11,7 +11,9 @@ class Limits(NamedTuple):
 
     commit_seconds: float = 60.0  # holding partitions and finishing no commit; twice what acknowledgements may take
     recovery_seconds: float = 15.0  # state is missing and no record of it arrives; a healthy broker answers within one
-    still_seconds: float = 120.0  # neither progress nor the end of the log; longer than a rebalance and its waits take
+    still_seconds: float = (
+        120.0  # a partition neither advanced nor at its end; longer than a rebalance and its waits take
+    )
 
 
 class Seen(NamedTuple):
@@ -21,7 +23,7 @@ class Seen(NamedTuple):
     rebalancing: bool  # until the group has settled; also before the first assignment
     recovering: bool  # state is missing that the changelog has
     partitions_count: int  # held for work
-    moved_at: float  # positions advanced, or everything was read to its end
+    moved_at: float  # every partition had advanced, or was read to its end
     heard_at: float  # a changelog record arrived, or the recovery began
     committed_at: float  # a commit was finished, or partitions were assigned
 
@@ -58,7 +60,7 @@ def stalled(seen: Seen, now: float, limits: Limits) -> str | None:
     elif now - seen.moved_at > limits.still_seconds:
         if seen.stopping:
             return "the worker was asked to stop and did not for too long"
-        return "nothing was read for too long although there is more, or the group did not settle"
+        return "a partition was not read for too long although there is more, or the group did not settle"
     elif seen.partitions_count and now - seen.committed_at > limits.commit_seconds:
         return "nothing was committed for too long although this worker holds partitions"
     return None

@@ -23,6 +23,7 @@ def plant(name: str) -> None:
         "drop_in_flight": _drop_in_flight,
         "no_fence": _no_fence,
         "stuck_flush": _stuck_flush,
+        "stuck_partition": _stuck_partition,
         "slow_flush": _slow_flush,
         "late_fetch": _late_fetch,
         "late_fetch_unparked": _late_fetch,
@@ -77,6 +78,17 @@ def _stuck_flush(work: Work, base: Any) -> Any:
             await asyncio.sleep(DAY_SECONDS)
 
     return StuckFlush
+
+
+def _stuck_partition(work: Work, base: Any) -> Any:
+    class StuckPartition(base):  # type: ignore[misc]
+        """One partition is not read any more; the others are."""
+
+        async def _take(self, tp: TP, found: Sequence[Any], generation: int) -> None:
+            if tp.partition:
+                await super()._take(tp, found, generation)
+
+    return StuckPartition
 
 
 def _slow_flush(work: Work, base: Any) -> Any:

@@ -39,6 +39,17 @@ def test_a_recovery_that_hears_nothing_stops_the_process(lab: Lab) -> None:
     assert "the recovery has read no changelog record for too long" in reason(lab, worker)
 
 
+def test_one_partition_that_stands_still_stops_the_process(lab: Lab) -> None:
+    worker = lab.start("a", plant="stuck_partition", limits={"still_seconds": 8})
+    traffic = lab.traffic(6000, per_second=200)
+    said = reason(lab, worker)
+    traffic.join()
+    assert "a partition was not read for too long although there is more" in said
+    committed = lab.committed_offsets()
+    assert committed[0] == 0
+    assert all(committed[1:])
+
+
 def test_slow_commits_and_slow_handlers_are_no_hang_and_the_log_is_plain_text(lab: Lab) -> None:
     worker = lab.start(
         "a", plant="slow_flush", limits={"commit_seconds": 8, "still_seconds": 12, "recovery_seconds": 4}
