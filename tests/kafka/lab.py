@@ -20,6 +20,9 @@ from tests.live.stage import await_until
 PARTITIONS = 4
 OFFSET_KEY = RocksDB.offset_key
 KEYS = 40
+CHANGELOG = {  # compacted within seconds, as one that is months old would be
+    "cleanup.policy": "compact", "segment.ms": "5000", "min.cleanable.dirty.ratio": "0.01"
+}  # fmt: skip
 WAIT_SECONDS_MAX = 60
 
 
@@ -39,7 +42,7 @@ class Lab:
             {
                 f"{name}-in": (PARTITIONS, {}),
                 f"{name}-out": (PARTITIONS, {}),
-                f"{name}-counts-changelog": (PARTITIONS, {"cleanup.policy": "compact"}),
+                f"{name}-counts-changelog": (PARTITIONS, CHANGELOG),
             },
         )
         self._group = Consumer({"bootstrap.servers": bootstrap, "group.id": name})
