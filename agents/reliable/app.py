@@ -12,6 +12,7 @@ anything is committed that was not done; a supervisor starts it again and it goe
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
