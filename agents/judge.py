@@ -118,6 +118,9 @@ class Judge:
         thinking = Partition(self.policy, people, control=log_of_control.at(committed), policies=texts_of(store))
         thinking.restore(people.items_now())
         self._partitions[partition] = thinking
+        ruling = thinking.rulings.newest.policy.hash
+        if ruling != self.policy.hash:
+            log.info("policy_of_the_log", policy=ruling, file=self.policy.hash, partition=partition)
 
     def revoked(self, partition: int) -> None:
         self._partitions.pop(partition, None)
@@ -152,7 +155,7 @@ class Judge:
 
     def policy_counts(self) -> Mapping[str, int]:
         """How many partitions are judged by each policy in force, by its hash."""
-        return Tally(thinking.rulings.now.policy.hash for thinking in self._partitions.values())
+        return Tally(thinking.rulings.oldest.policy.hash for thinking in self._partitions.values())
 
     def _one(self, thinking: Partition, record: Record, store: Store | None) -> list[Output]:
         try:

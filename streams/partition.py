@@ -143,7 +143,7 @@ class Partition:
         state = self.state(key)
         if state is None:
             state = State(at_ms, "assisted")
-        return contact.attributes(state, at_ms, self.rulings.now.policy)
+        return contact.attributes(state, at_ms, self.rulings.oldest.policy)
 
     def state(self, key: str) -> State | None:
         """The settled state behind a key; None when nothing is known."""

@@ -6,7 +6,6 @@ is a function of the log's prefix.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +22,6 @@ from streams.person import State
 
 AS_IT_SAYS = Clause("moments go on under the new policy", False)
 RULINGS_MAX = 8  # deployed within one mark's distance; of more, the last one takes the place of the one before
-PARSED_MAX = 16  # a partition needs one or two of them, and all partitions need the same
 
 
 class Ruling(msgspec.Struct, array_like=True):
@@ -57,7 +55,7 @@ class Rulings:
         self._all += [_rules(ruling.from_ms, ruling.policy, texts[ruling.policy]) for ruling in kept]
 
     @property
-    def now(self) -> Rules:
+    def oldest(self) -> Rules:
         """Of the oldest instant that may still be judged."""
         return self._all[0]
 
@@ -114,14 +112,8 @@ def meet(state: State, at_ms: int, policy: Policy) -> list[Verdict]:
 
 
 def _rules(from_ms: int, name: str, text: str) -> Rules:
-    policy, watch = _parsed(name, text)
-    return Rules(from_ms, policy, watch, name, text)
-
-
-@lru_cache(maxsize=PARSED_MAX)
-def _parsed(name: str, text: str) -> tuple[Policy, Watch]:
     try:
         policy = parse(text, name=f"policy {name}")
     except PolicyError:
         raise newer(f"the log has brought the policy {name}, which this release cannot read") from None
-    return policy, Watch(policy)
+    return Rules(from_ms, policy, Watch(policy), name, text)

@@ -25,7 +25,9 @@ def _run(*words: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-@pytest.mark.parametrize("words", [[verb] for verb in VERBS] + [["policy", "check"]], ids="-".join)
+@pytest.mark.parametrize(
+    "words", [[verb] for verb in VERBS] + [["policy", "check"], ["policy", "deploy"]], ids="-".join
+)
 def test_every_verb_has_help_with_an_example(words: list[str]) -> None:
     code, told, _ = _run(*words, "--help")
     assert code == 0

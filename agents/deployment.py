@@ -1,0 +1,86 @@
+"""Deploys a policy: one control record into every partition of the log, all with the same instant.
+
+Promise: what makes no sense or what Intercom cannot show is refused before anything is written. Where only a part of the
+partitions took the record, NotDeployed says so, and deploying again completes it: a partition that has it passes over it.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from agents.clock import WallClock
+from agents.intercom import Intercom
+from agents.intercom.failures import Failure
+from agents.kafka_security import for_librdkafka
+from agents.kafka_topics import worker_sources
+from agents.settings import Settings
+from contracts import signals
+from contracts.fields import manifest
+from contracts.policy import Policy, load
+from contracts.signals import Ruled
+from contracts.topics import SIGNALS
+
+ACK_SECONDS_MAX = 15.0  # of all partitions together; a broker that needs longer is away
+
+
+class NotDeployed(Exception):
+    """The message says how far it came and what to do."""
+
+
+class Deployed(NamedTuple):
+    """at_ms: the instant from which the policy rules. registered: attributes of Intercom made for it; None without a token."""
+
+    policy: str
+    at_ms: int
+    partitions: int
+    registered: int | None
+
+
+def deploy(file: Path, settings: Settings) -> Deployed:
+    """PolicyError, Misconfigured, Unreachable, NotDeployed."""
+    policy = load(file)
+    worker_sources(settings)
+    registered = asyncio.run(_register(settings, policy)) if settings.intercom_token is not None else None
+    text = file.read_text(encoding="utf-8")
+    ruled = Ruled(policy=policy.hash, text=text, at_ms=settings.clock_port().now_ms())
+    _append(settings, signals.encode(ruled))
+    return Deployed(policy.hash, ruled.at_ms, settings.partitions, registered)
+
+
+async def _register(settings: Settings, policy: Policy) -> int:
+    """Before anybody can begin a moment: an attribute that Intercom does not know makes it refuse the whole write."""
+    assert settings.intercom_token is not None, "asked by the caller"
+    token = settings.intercom_token.get_secret_value()
+    intercom = Intercom(base_url=settings.intercom_address, token=token, now_ms=WallClock().now_ms)
+    try:
+        return len(await intercom.register(manifest(tuple(policy.audiences))))
+    except Failure as failure:
+        raise NotDeployed(
+            f"nothing was deployed, since the attributes could not be registered: {failure}; then deploy again"
+        ) from None
+    finally:
+        await intercom.close()
+
+
+def _append(settings: Settings, record: bytes) -> None:
+    taken: set[int] = set()
+
+    def note(error: KafkaError | None, message: Message) -> None:
+        partition = message.partition()
+        if error is None and partition is not None:
+            taken.add(partition)
+
+    producer = Producer(
+        for_librdkafka(settings)
+        | {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(ACK_SECONDS_MAX * 1000), "log_level": 0}
+    )
+    for partition in range(settings.partitions):
+        producer.produce(SIGNALS.name, record, partition=partition, on_delivery=note)
+    producer.flush(ACK_SECONDS_MAX + 1)
+    if len(taken) < settings.partitions:
+        raise NotDeployed(
+            f"{len(taken)} of {settings.partitions} partitions of the log have the policy, since Kafka did not take it "
+            "everywhere in time; deploy the same file again"
+        )
