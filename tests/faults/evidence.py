@@ -199,7 +199,8 @@ def _how(calm: bytes | None, kept: bytes | None) -> str:
         return "no such person in the replay" if calm is None else "no such person in the changelog"
     one, other = person.decode(calm), person.decode(kept)
     fields = [name for name in Person.__struct_fields__ if getattr(one, name) != getattr(other, name)]
-    return f"the changelog's record differs from the replay's in {', '.join(fields) or 'its bytes'}"
+    reached = f"at position {other.position}, the replay at {one.position}"
+    return f"the changelog's record, {reached}, differs in {', '.join(fields) or 'its bytes'}"
 
 
 def _each_once(told: Iterable[Decision]) -> list[Decision]:

@@ -38,9 +38,9 @@ def _killed(scene: Scene) -> str | None:
 
 def _killed_at(point: str) -> Experiment:
     def play(scene: Scene) -> str | None:
-        worker = scene.work(die_at=point, die_after_seconds=3 + scene.seed % 3)
+        worker = scene.work(die_at=point, die_after_seconds=2 + scene.seed % 3)
         scene.await_working()
-        traffic = scene.sender.start(15, RATE)
+        traffic = scene.sender.start(10, RATE)
         scene.await_that(lambda: -signal.SIGKILL in worker.exits, f"the worker reached the point {point!r}")
         traffic.join()
         return f"ended after {point}" if worker.said(f"fuse: {point}") == 1 else None

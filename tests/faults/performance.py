@@ -18,8 +18,9 @@ from tests.faults.evidence import Evidence, delays, differences, gather, unsettl
 from tests.faults.scene import PARTITIONS, Scene, by_partition, clear
 from tests.live.stage import await_until
 
-HOLD_SECONDS = 10
-QUIET_SECONDS_MAX = 90
+HOLD_SECONDS = 10.0
+QUIET_SECONDS_MAX = 90.0
+QUIET_PLANTED_SECONDS_MAX = 40.0  # with a bug it may never become quiet
 PROBE_SECONDS_MAX = 45
 OFFSET_KEY = b"__faust\0offset__"
 PROBE = "probe"
@@ -59,7 +60,15 @@ class Result(NamedTuple):
     figures: dict[str, float]
 
 
-def perform(experiment: Experiment, *, seed: int, cluster: Cluster, folder: Path, bug: str | None) -> Result:
+def perform(
+    experiment: Experiment,
+    *,
+    seed: int,
+    cluster: Cluster,
+    folder: Path,
+    bug: str | None,
+    hold_seconds: float = HOLD_SECONDS,
+) -> Result:
     """bug: planted where it is named; the experiment is then expected to come out red."""
     begun = time.monotonic()
     clear(folder)
@@ -72,7 +81,7 @@ def perform(experiment: Experiment, *, seed: int, cluster: Cluster, folder: Path
         with scene:
             scene.receive()
             bite = experiment.play(scene)
-            lines = _aftermath(experiment, scene, figures)
+            lines = _aftermath(experiment, scene, figures, hold_seconds) if bite is not None else []
     except NotRun as reason:
         outcome, lines = "not run", [str(reason)]
     except (AssertionError, TimeoutError, KafkaException, OSError) as error:
@@ -84,9 +93,9 @@ def perform(experiment: Experiment, *, seed: int, cluster: Cluster, folder: Path
     )
 
 
-def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float]) -> list[str]:
+def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float], hold_seconds: float) -> list[str]:
     found, waiting = gather(scene), ["not looked at yet"]
-    deadline = time.monotonic() + QUIET_SECONDS_MAX
+    deadline = time.monotonic() + (QUIET_SECONDS_MAX if scene.bug is None else QUIET_PLANTED_SECONDS_MAX)
     while waiting := unsettled(found):
         if time.monotonic() > deadline:
             return [*differences(found, scene.policy), *waiting]
@@ -97,9 +106,9 @@ def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float]) 
         return lines
     figures.update(_figures(scene, found))
     writes = len(found.writes)
-    time.sleep(HOLD_SECONDS)
+    time.sleep(hold_seconds)
     held = gather(scene)
-    lines = [f"after {HOLD_SECONDS} s: {line}" for line in differences(held, scene.policy)]
+    lines = [f"after {hold_seconds:g} s: {line}" for line in differences(held, scene.policy)]
     if len(held.writes) != writes:
         lines.append(f"Intercom was written {len(held.writes) - writes} times while the world was quiet")
     if lines:

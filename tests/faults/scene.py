@@ -63,7 +63,7 @@ class Worker:
         self._asked, self._settings, self._limits = asked, dict(settings or {}), limits
         self._ended = threading.Event()
         self._spawn()
-        threading.Thread(target=self._supervise, args=(self._process,), daemon=True).start()
+        threading.Thread(target=self._supervise, args=(self._process, self._ended), daemon=True).start()
         return self
 
     def again(self) -> None:
@@ -113,13 +113,13 @@ class Worker:
                 command, env=environment(settings), stdout=output, stderr=subprocess.STDOUT, preexec_fn=self._limits
             )
 
-    def _supervise(self, process: "subprocess.Popen[bytes]") -> None:
+    def _supervise(self, process: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
         while True:
             code = process.wait()
-            if self._ended.is_set():
+            if ended.is_set():
                 return
             self.exits.append(code)
-            if self._ended.wait(AGAIN_SECONDS):
+            if ended.wait(AGAIN_SECONDS):
                 return
             self._asked = {name: value for name, value in self._asked.items() if name == "bug"}
             self._limits = None
