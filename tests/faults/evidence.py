@@ -32,6 +32,7 @@ from tests.faults.showing import Write
 from tests.live.stage import messages
 from tests.streams.histories import People
 
+SOON_MS = 60_000  # longer than the comparisons take; the policy has nothing between seconds and hours
 LINES_MAX = 12  # of differences that are told
 
 
@@ -56,6 +57,7 @@ class Evidence(NamedTuple):
     acknowledged: list[Acknowledged]
     expected: dict[str, Expected]
     log_ids: Counter[str]
+    grown: int  # records of people that came to the log while the rest was read
     log_ms: int  # log time, as the wall would show it
     at_ms: int
 
@@ -84,6 +86,10 @@ def gather(scene: Scene) -> Evidence:
         for key, value in held.items()
     }
     held = scene.intercom.contacts()
+    told_of_people = sum(1 for _, _, signal in log if not isinstance(signal, Marked))
+    now_told = sum(
+        1 for message in read(scene, SIGNALS.name) if not isinstance(_signal(message.value()), Marked | None)
+    )
     return Evidence(
         replays=replays,
         decisions=told,
@@ -96,6 +102,7 @@ def gather(scene: Scene) -> Evidence:
         acknowledged=list(scene.sender.acknowledged),
         expected=scene.sender.expected(),
         log_ids=Counter(signal.id for _, _, signal in log if not isinstance(signal, Marked | Ruled)),
+        grown=now_told - told_of_people,
         log_ms=min((replay.thinking.control.marks.time_ms or 0 for replay in replays.values()), default=0)
         - scene.log_ahead_ms,
         at_ms=time.time_ns() // 1_000_000,
@@ -136,6 +143,12 @@ def unsettled(found: Evidence) -> list[str]:
     """What is still under way; nothing of it once the world is quiet."""
     last_ms = max((call.acknowledged_ms for call in found.acknowledged), default=0)
     lines = [] if found.log_ms > last_ms + 4_000 else [f"log time is {last_ms + 4_000 - found.log_ms} ms behind"]
+    lines += [f"{found.grown} records came while the evidence was read"] if found.grown else []
+    for replay in found.replays.values():
+        soon_ms = (replay.thinking.control.marks.time_ms or 0) + SOON_MS
+        people = [(key, person.decode(value)) for key, value in replay.people.items()]
+        lines += [f"{key}: a signal waits for the marks" for key, one in people if one.pending]
+        lines += [f"{key}: is due" for key, one in people if one.state and (one.state.due_ms or soon_ms) < soon_ms]
     lines += [f"{key}: a command waits" for key, record in found.contacts.items() if record.pending]
     lines += _lacking(found)
     return lines

@@ -22,7 +22,7 @@ from agents.kafka_topics import apply_topics
 from agents.settings import read_settings
 from agents.topic_plan import APP_NAME, TABLES, changelog
 from contracts.policy import load
-from contracts.topics import OURS
+from contracts.topics import OURS, SIGNALS
 from rehearsal.broker import Cluster
 from rehearsal.demo_parts import free_port
 from tests.faults.sender import Sender
@@ -213,9 +213,20 @@ class Scene:
         return worker.start(**bug, **options)
 
     def await_working(self, count: int = 1) -> None:
-        """Until the group has settled on so many members and holds every partition."""
+        """Until the group has settled on so many members and commits of every partition of the log have moved on.
+
+        Marks keep the log moving; a member that was killed counts as one until its session ends.
+        """
         seconds = UP_SECONDS_MAX + 30 * count
+        before = self.committed(SIGNALS.name)
         self.await_that(lambda: self.members() == count, f"{count} workers share the partitions", seconds=seconds)
+        everywhere = [(SIGNALS.name, number) for number in range(PARTITIONS)]
+
+        def moved() -> bool:
+            now = self.committed(SIGNALS.name)
+            return all(now.get(tp, 0) > before.get(tp, 0) for tp in everywhere)
+
+        self.await_that(moved, "every partition of the log is worked on", seconds=seconds)
 
     def await_that(self, condition: Callable[[], bool], what: str, *, seconds: float = UP_SECONDS_MAX) -> None:
         try:
@@ -242,10 +253,12 @@ class Scene:
         return {int(path.stem.rpartition("-")[2]) for path in worker.data.glob("v*/tables/contacts-*.db")}
 
     def committed(self, *names: str) -> dict[tuple[str, int], int]:
-        found = admin(self.cluster.bootstrap).list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(APP_NAME)], request_timeout=10
-        )
-        offsets = found[APP_NAME].result().topic_partitions or []
+        asked = [ConsumerGroupTopicPartitions(APP_NAME)]
+        try:
+            found = admin(self.cluster.bootstrap).list_consumer_group_offsets(asked, request_timeout=10)
+            offsets = found[APP_NAME].result().topic_partitions or []
+        except KafkaException:
+            return {}  # no group yet, or its coordinator is on its way
         return {(at.topic, at.partition): at.offset for at in offsets if at.topic in names}
 
     def ends(self, *names: str) -> dict[tuple[str, int], int]:
