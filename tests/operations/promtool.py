@@ -33,10 +33,17 @@ def _fetch(cache: Path) -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise missing
     with tempfile.TemporaryDirectory() as folder:
-        got = subprocess.run(["apt-get", "download", "prometheus"], cwd=folder, capture_output=True, timeout=120)
-        packages = list(Path(folder).glob("prometheus_*.deb"))
-        if got.returncode != 0 or not packages:
+        packages = _downloaded(Path(folder))
+        if not packages:  # a fresh machine knows no packages yet
+            subprocess.run(["apt-get", "-qq", "update"], capture_output=True, timeout=300)
+            packages = _downloaded(Path(folder))
+        if not packages:
             raise missing
         subprocess.run(["dpkg-deb", "-x", packages[0], folder], check=True, capture_output=True)
         cache.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(Path(folder) / "usr/bin/promtool", cache)
+
+
+def _downloaded(folder: Path) -> list[Path]:
+    subprocess.run(["apt-get", "download", "prometheus"], cwd=folder, capture_output=True, timeout=300)
+    return list(folder.glob("prometheus_*.deb"))
