@@ -25,6 +25,7 @@ from contracts.signals import (
     strength,
 )
 
+PATH_CHARS_MAX = 500  # of a page's path; only its kind is kept
 TRAITS_MAX = 300  # Customer.io's limit of attributes of one person
 _INT_ABS_MAX = 2**63  # what JSON readers agree on
 _ERASES = frozenset({"User Deleted", "User Suppressed", "Delete Person", "Suppress Person"})
@@ -152,11 +153,11 @@ def path_of(properties: dict[str, Any], page: dict[str, Any]) -> str | None:
     for place in (properties, page):
         path = place.get("path")
         if isinstance(path, str) and path.strip():
-            return path.strip()[:TEXT_CHARS_MAX]
+            return path.strip()[:PATH_CHARS_MAX]
     for place in (properties, page):
         url = place.get("url")
         if isinstance(url, str) and url.strip():
-            return _path_of_url(url.strip())[:TEXT_CHARS_MAX]
+            return _path_of_url(url.strip())[:PATH_CHARS_MAX]
     return None
 
 

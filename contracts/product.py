@@ -9,7 +9,9 @@ from contracts.parsed import Refused
 from contracts.signals import Item
 
 ITEMS_MAX = 500  # lines of one call; state keeps carts, and no consumer's cart is larger
-TEXT_CHARS_MAX = 500  # of any text that state may keep; names and categories are far shorter
+TEXT_CHARS_MAX = (
+    100  # of any text that state may keep; beyond it no name tells a product from another, and records stay small
+)
 
 _MARKS = ("product_id", "sku", "name", "variant", "category", "price", "quantity")
 _UNREADABLE = Item(product="")

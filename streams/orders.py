@@ -15,7 +15,7 @@ from streams.person import ORDERS_MAX, Moment, Order, Orders, Tally
 ZERO = Decimal(0)
 OCCASIONS_MIN = 3  # buying occasions from which a cycle is measured
 OCCASIONS_MAX = 6  # the newest so many are looked at
-CATEGORIES_MAX = 16  # categories of one order that are kept
+CATEGORIES_MAX = 8  # categories of one order that are kept
 
 
 def amount_of(call: Tracked, policy: Policy) -> Decimal | None:

@@ -37,12 +37,12 @@ from streams.person import (
     IDS_MAX,
     NOT_SEEN,
     PASSES_MAX,
-    PENDING_MAX,
     Announced,
     Person,
     State,
     copy_state,
     counted,
+    heavy,
     in_order,
     waiting_ms,
 )
@@ -168,8 +168,8 @@ class Partition:
         policy = self.rulings.at(signal.accepted_ms).policy
         if judgement.active(person.state) is not None and concerns_judgement(signal, policy):
             self._foresee(key, person, signal, effects)
-        if len(person.pending) > PENDING_MAX:
-            self._settle(key, person, person.pending[0].accepted_ms, effects)
+        while heavy(person.pending):
+            self._settle(key, person, min(signal.accepted_ms for signal in person.pending), effects)
 
     def _foresee(self, key: str, person: Person, arrived: PersonSignal | None, effects: Effects) -> None:
         """Try what waits on a copy, in order, and write at once the end that a signal brings.

@@ -14,11 +14,11 @@ import msgspec
 from contracts.decisions import Arm
 from contracts.instant import INSTANT_MS_MAX
 from contracts.policy_values import REMEMBERED_MAX
-from contracts.signals import PersonSignal, Scalar
+from contracts.signals import Moved, PersonSignal, Scalar, Tracked
 
 Moment = tuple[int, int]
 
-LINES_MAX = 200  # a cart with more lines is a bot's; the line touched longest ago goes first
+LINES_MAX = 100  # a cart with more lines is a bot's; the line touched longest ago goes first
 ORDERS_MAX = 64  # orders kept one by one; older ones live on as a count and a sum
 DELIVERIES_MAX = 8  # e-mails of which opens and clicks are kept
 CONVERSATIONS_MAX = 32
@@ -30,6 +30,9 @@ SAID_MAX = 4  # episodes per audience of which the last word is remembered
 IDS_MAX = 64  # reach of the ring of message ids: a repeat within that many messages of the person counts once
 ID_BYTES = 8
 PENDING_MAX = 256  # signals held until the marks reach them; beyond, the oldest are settled early
+PENDING_BYTES_MAX = 128 * 1024  # likewise; looked at once in so many signals, and whenever one names several products
+PENDING_LOOK_EVERY = 16
+RECORD_BYTES_MAX = 1_000_000  # of one encoded record, whatever was told; Kafka's default for one message is 1,048,588
 PASSES_MAX = 16  # how often a signal may be passed on before it is set aside: docs/decisions/0007
 NOT_SEEN = INSTANT_MS_MAX  # later than anything that can be seen
 
@@ -217,6 +220,17 @@ def encode(person: Person) -> bytes:
 
 def decode(record: bytes) -> Person:
     return _people.decode(record)
+
+
+def heavy(pending: list[PersonSignal]) -> bool:
+    """Whether more waits than a record shall carry. Most people have a handful of signals waiting, and are not measured."""
+    if len(pending) > PENDING_MAX:
+        return True
+    last = pending[-1] if pending else None
+    several = isinstance(last, Moved) or (isinstance(last, Tracked) and len(last.items or ()) > 1)
+    if not several and len(pending) % PENDING_LOOK_EVERY:
+        return False
+    return sum(len(_encoder.encode(signal)) for signal in pending) > PENDING_BYTES_MAX
 
 
 def encode_state(state: State) -> bytes:

@@ -72,7 +72,7 @@ def history(pick: Pick, cast: Sequence[str] | None = None) -> list[PersonSignal]
         late_ms = max(pick(pick((SHORT_MS, LONG_MS))) + pick(NUDGES_MS) if pick(range(8)) == 7 else 0, 0)
         person, name = pick(keys), f"m{index}"
         if signals and pick(range(12)) == 11:
-            told = pick(signals)
+            told = pick([signal for signal in signals if signal.accepted_ms <= at_ms])
             if pick((True, False)):
                 signals.append(replace(told, accepted_ms=at_ms))
                 continue

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from contracts.product import TEXT_CHARS_MAX
 from contracts.signals import Claimed, Consented, Identified, PersonSignal
 from tests.parsing.calls import call, one, read, report, why
 
@@ -120,7 +121,7 @@ def test_traits_are_bounded_in_number_and_length() -> None:
     told = read(call("identify", traits=traits)).signals[0]
     assert isinstance(told, Identified)
     assert len(told.traits) == 300
-    assert {len(str(value)) for value in told.traits.values()} == {500}
+    assert {len(str(value)) for value in told.traits.values()} == {TEXT_CHARS_MAX}
 
 
 def test_an_identical_resend_without_an_id_has_the_same_id_and_another_call_a_different_one() -> None:
