@@ -91,8 +91,7 @@ def _tracked(state: State, call: Tracked, at: Moment, policy: Policy) -> None:
     elif name in policy.names.orders:
         placed = orders.place(state.orders, call, at, policy)
         if placed is not None:
-            emptied_category = cart.order(state.cart, at, policy)
-            placed.category = placed.category or emptied_category
+            placed.emptied = cart.order(state.cart, at, policy)
             orders.counted(state.orders)
     elif name in policy.names.refunds or name in policy.names.partial_refunds:
         orders.refund(state.orders, call, at, policy, partial=name in policy.names.partial_refunds)

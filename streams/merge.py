@@ -124,9 +124,8 @@ def _same_order(known: Order, order: Order) -> None:
     other = known if first is order else order
     at, value = first.at, first.value if first.value is not None else other.value
     lines = first if first.lined or not other.lined else other
-    category = lines.category or first.category or other.category
-    known.at, known.value = at, value
-    known.lined, known.category, known.categories = lines.lined, category, lines.categories
+    known.at, known.value, known.emptied = at, value, first.emptied or other.emptied
+    known.lined, known.category, known.categories = lines.lined, lines.category, lines.categories
     known.refunded += order.refunded
     known.refund_ms = max(known.refund_ms or 0, order.refund_ms or 0) or None
     known.refund_named = known.refund_named or order.refund_named

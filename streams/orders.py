@@ -50,7 +50,7 @@ def place(orders: Orders, call: Tracked, at: Moment, policy: Policy) -> Order | 
         order.value = amount_of(call, policy)
     if call.items and not order.lined:
         order.lined = True
-        order.category = _largest_category(call.items, call.currency, policy) or order.category
+        order.category = _largest_category(call.items, call.currency, policy)
         order.categories = tuple(dict.fromkeys(item.category for item in call.items if item.category))[:CATEGORIES_MAX]
     if known is None:
         orders.recent.append(order)
@@ -121,7 +121,8 @@ def cycle_ms(orders: Orders, policy: Policy) -> int | None:
     if orders.tally.cycle_ms is not None:
         return orders.tally.cycle_ms
     last = newest(orders)
-    days = policy.reorder_days.get(last.category) if last is not None and last.category is not None else None
+    category = (last.category or last.emptied) if last is not None else None
+    days = policy.reorder_days.get(category) if category is not None else None
     return None if days is None else days * DAY_MS
 
 

@@ -77,6 +77,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     refund_named: bool = False  # an `Order Refunded` came, with an amount
     whole_ms: int | None = None  # newest `Order Refunded` without an amount
     cancel_ms: int | None = None
+    emptied: str | None = None  # category of the cart that it emptied; category is that of its largest line
 
     def full_refund(self) -> bool:
         if self.whole_ms is not None:

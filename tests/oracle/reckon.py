@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 from contracts.decisions import Arm, episode_name
@@ -118,8 +119,13 @@ class World:
 
 
 def arm_of(key: str, policy: Policy) -> Arm:
-    digits = hashlib.sha256(f"{policy.holdout.salt}|{key}".encode()).hexdigest()[:16]
-    return "holdout" if Fraction(int(digits, 16), 2**64) < Fraction(policy.holdout.share) else "assisted"
+    return _arm_of(key, policy.holdout.salt, policy.holdout.share)
+
+
+@cache
+def _arm_of(key: str, salt: str, share: float) -> Arm:
+    digits = hashlib.sha256(f"{salt}|{key}".encode()).hexdigest()[:16]
+    return "holdout" if Fraction(int(digits, 16), 2**64) < Fraction(share) else "assisted"
 
 
 def reckon(history: Sequence[PersonSignal], policy: Policy, *, outcomes: bool = False) -> World:

@@ -22,6 +22,7 @@ from tests.oracle.comparison import AFTER_MS, compare, start
 from tests.oracle.histories import Pick, history
 
 CHUNK = 500  # histories that a process takes at a time
+TELL_EVERY = 10_000  # histories, after which it is said how far it is
 DELAYS_MS = (0, 1, SECOND_MS, 5 * SECOND_MS, HOUR_MS, 3 * HOUR_MS, DAY_MS)
 
 
@@ -111,6 +112,8 @@ def main() -> int:
     with multiprocessing.Pool(min(given.processes, len(chunks))) as pool:
         for soaked in pool.imap(_chunk, chunks):
             histories, decisions, met = histories + soaked.histories, decisions + soaked.decisions, met + soaked.met
+            if histories % TELL_EVERY == 0:
+                print(f"{histories} of {given.count} alike after {time.monotonic() - begun:.0f} s", file=sys.stderr)
             if soaked.difference:
                 difference, differs = soaked.difference, soaked.differs
                 break

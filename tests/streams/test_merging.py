@@ -160,3 +160,14 @@ def test_an_order_told_to_both_keys_is_one_and_stands_where_it_occurred_first() 
     assert [(order.at and order.at[0], order.value) for order in state.orders.recent] == [
         (START_MS + duration_ms("1h"), Decimal(80))
     ]
+
+
+def test_an_order_keeps_its_own_lines_where_another_key_was_told_of_it_later_with_others() -> None:
+    history: list[PersonSignal] = [
+        ordered("o1", 80, "1h", key=ME, items=[{"p": "a", "price": "80"}]),
+        ordered("o1", 80, "2h", key=MAIL, items=[{"p": "b", "price": "80", "category": "serums"}]),
+        claim(MAIL, ME, "3h"),
+    ]
+    state = Run().play(history, until="4h").partition.state(ME)
+    assert state is not None
+    assert [(order.category, order.categories) for order in state.orders.recent] == [(None, ())]
