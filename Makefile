@@ -35,6 +35,7 @@ check: $(READY)  ## Lint, format, types, direction of imports, lock and publishe
 bench: $(READY)  ## How fast: the thinking beside plain decoding, our carrier beside others, the whole path on a real Kafka
 	$(BIN)/python -m benchmarks.fold
 	$(BIN)/python -m benchmarks.disk --calls 50000
+	$(BIN)/python -m benchmarks.day
 	$(BIN)/python -m benchmarks.carriers.race
 	$(BIN)/python -m benchmarks.path
 
