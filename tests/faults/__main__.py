@@ -4,6 +4,7 @@ Exit code 1 where one did not hold, was void, or with --planted stayed green.
 """
 
 import argparse
+import faulthandler
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="keep logs and state here")
     parser.add_argument("--dry", action="store_true", help="leave docs/promises.md as it is")
     given = parser.parse_args(arguments)
+    faulthandler.enable()
     bad = 0
     with ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from agents.kafka_topics import apply_topics
@@ -253,13 +253,13 @@ class Scene:
         return {int(path.stem.rpartition("-")[2]) for path in worker.data.glob("v*/tables/contacts-*.db")}
 
     def committed(self, *names: str) -> dict[tuple[str, int], int]:
-        asked = [ConsumerGroupTopicPartitions(APP_NAME)]
+        """Next offsets of the group by topic and partition; 0 where nothing is committed."""
+        asked = [TopicPartition(name, number) for name in names for number in range(PARTITIONS)]
         try:
-            found = admin(self.cluster.bootstrap).list_consumer_group_offsets(asked, request_timeout=10)
-            offsets = found[APP_NAME].result().topic_partitions or []
+            found = _member(self.cluster.bootstrap).committed(asked, timeout=10)
         except KafkaException:
-            return {}  # no group yet, or its coordinator is on its way
-        return {(at.topic, at.partition): at.offset for at in offsets if at.topic in names}
+            return {}  # the coordinator is on its way
+        return {(at.topic, at.partition): max(at.offset, 0) for at in found}
 
     def ends(self, *names: str) -> dict[tuple[str, int], int]:
         """Of every partition of these topics that was ever written to."""
@@ -274,12 +274,21 @@ class Scene:
 
 
 _admins: dict[str, AdminClient] = {}
+_members: dict[str, Consumer] = {}
 
 
 def admin(bootstrap: str) -> AdminClient:
     if bootstrap not in _admins:  # one for the whole run: a short-lived one loses its answers
         _admins[bootstrap] = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     return _admins[bootstrap]
+
+
+def _member(bootstrap: str) -> Consumer:
+    """Asks as a member of the group would, and never joins it."""
+    if bootstrap not in _members:
+        options = {"bootstrap.servers": bootstrap, "group.id": APP_NAME, "enable.auto.commit": False, "log_level": 0}
+        _members[bootstrap] = Consumer(options)
+    return _members[bootstrap]
 
 
 def wipe(bootstrap: str) -> None:
