@@ -24,6 +24,7 @@ from faust.types import TP
 
 from agents.failure import told
 from agents.reliable.consumer import consumer_class
+from agents.reliable.disk import open_sound
 from agents.reliable.record import Codec, Handler, Output, Plain
 from agents.reliable.recovery import table_manager_class
 from agents.reliable.watch import Health, Limits
@@ -93,6 +94,19 @@ class App:
         }
         made = self.faust.Table(name, key_type=bytes, value_type=bytes, partitions=partitions, options=options)
         made.apply_changelog_batch = self._strictly(made)
+        made._new_store = self._soundly(made)
+        return made
+
+    def _soundly(self, table: Any) -> Callable[[], Any]:
+        """Faust starts again and again on a damaged file."""
+        new_store = table._new_store
+
+        def made() -> Any:
+            store = new_store()
+            opened = store._open_for_partition
+            store._open_for_partition = lambda number: open_sound(store.partition_path(number), lambda: opened(number))
+            return store
+
         return made
 
     def _strictly(self, table: Any) -> Callable[[Any], None]:
