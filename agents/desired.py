@@ -49,6 +49,8 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
     """The record with `command` as its aim; unchanged where the command is no newer, or the person was erased."""
+    if command.again:
+        return again(contact, now_ms) if command.revision == contact.revision else contact
     if contact.erased or command.revision <= contact.revision:
         return contact
     waiting = contact.desired if contact.pending else None
@@ -72,6 +74,23 @@ def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
         attempts=0,
         not_before_ms=min(contact.not_before_ms, now_ms + BACKOFF_FIRST_MS),  # what is new waits for no old failures
         erased=command.erase,
+    )
+
+
+def again(contact: Contact, now_ms: int) -> Contact:
+    """The record with its newest command to be shown once more, by what Intercom shows then; its event is not repeated.
+
+    Unchanged where an attempt waits anyway, or there is nothing to show.
+    """
+    if contact.pending or contact.desired is None:
+        return contact
+    return msgspec.structs.replace(
+        contact,
+        known=Known(event=contact.known.event),
+        settled=contact.revision - 1,
+        since_ms=now_ms,
+        attempts=0,
+        not_before_ms=0,
     )
 
 

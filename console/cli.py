@@ -6,6 +6,7 @@ from console import policy
 from console.backtest import backtest
 from console.command import OneSentence
 from console.demo import demo
+from console.doctor import doctor
 from console.importing import import_
 from console.receive import receive
 from console.rehearse import rehearse
@@ -33,6 +34,7 @@ app.command("receive")(receive)
 app.command("work")(work)
 app.command("topics")(topics)
 app.command("setup")(setup)
+app.command("doctor")(doctor)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)

@@ -8,7 +8,6 @@ import html
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from agents.intercom import register as registration
 from agents.intercom.attributes import Difference
 from agents.intercom.failures import Ambiguous, Failure, Refused, TryLater, Unauthorized, Unknown
+from agents.intercom.find import contact_of, find, read
 from agents.intercom.known import Known
 from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client
 from agents.intercom.values import changed, typed
@@ -23,7 +23,6 @@ from contracts.commands import Command
 from contracts.fields import DataType, Field
 from contracts.signals import Scalar
 
-MERGES_FOLLOWED_MAX = 3  # chains of merges are short; a longer one is a loop
 VANISHED_SECONDS = 5.0  # whoever deletes or merges a contact under our hands is at work right now
 LOOKUPS_MAX = 2  # a contact may vanish under a call once; twice within one call means that somebody fights us
 _ID = re.compile(r"id=(\w+)")
@@ -61,12 +60,12 @@ class Intercom:
 
     async def register(self, manifest: tuple[Field, ...]) -> tuple[str, ...]:
         """Creates the attributes that are missing and returns their names. Unfit where the workspace does not fit."""
-        self._manifest = manifest
-        self._types = {field.name: field.data_type for field in manifest}
+        self._take(manifest)
         return await registration.register(self._line, manifest)
 
     async def differences(self, manifest: tuple[Field, ...]) -> tuple[Difference, ...]:
         """How the workspace's attributes differ from the manifest; changes nothing."""
+        self._take(manifest)
         return await registration.look(self._line, manifest)
 
     async def create(self, manifest: tuple[Field, ...], differences: tuple[Difference, ...]) -> tuple[str, ...]:
@@ -78,13 +77,33 @@ class Intercom:
 
         Raises TryLater, Unknown, Refused (Ambiguous) or Unauthorized, with `known` set to what is known by then.
         """
-        wanted = dict.fromkeys(command.attributes) if command.erase else typed(command.attributes, self._types)
-        attempt = _Attempt(self._line, command, wanted, known)
+        attempt = _Attempt(self._line, command, self.wanted(command), known)
         try:
             return await self._registered(attempt)
         except (TryLater, Unknown, Refused, Unauthorized) as failure:
             failure.known = attempt.known
             raise
+
+    async def look(self, command: Command) -> dict[str, Scalar] | None:
+        """What the contact of the command's person shows now under the command's names; None where there is no contact.
+
+        Writes nothing. TryLater, Refused (Ambiguous) or Unauthorized.
+        """
+        found = await find(self._line, external_id=command.external_id, email=command.email)
+        if found is not None and command.external_id is None:
+            found = await read(self._line, f"/contacts/{found['id']}")  # a search shows the past
+        if found is None:
+            return None
+        shown = found.get("custom_attributes") or {}
+        return {name: shown.get(name) for name in command.attributes}
+
+    def wanted(self, command: Command) -> dict[str, Scalar]:
+        """What Intercom would show of the command, in the types of the manifest that was given last."""
+        return dict.fromkeys(command.attributes) if command.erase else typed(command.attributes, self._types)
+
+    def _take(self, manifest: tuple[Field, ...]) -> None:
+        self._manifest = manifest
+        self._types = {field.name: field.data_type for field in manifest}
 
     async def _registered(self, attempt: "_Attempt") -> Known:
         """An attribute that Intercom does not know (somebody archived it) is registered once more, then written again."""
@@ -130,37 +149,10 @@ class _Attempt:
         raise TryLater(VANISHED_SECONDS, "the contact vanished twice while it was written", shared=False)
 
     async def _found(self) -> bool:
-        if self._command.external_id is not None:
-            found = await self._by_external_id(self._command.external_id)
-        elif self._command.email is not None:
-            found = await self._by_email(self._command.email)
-        else:
-            raise Refused("no_identity")
+        found = await find(self._line, external_id=self._command.external_id, email=self._command.email)
         if found is not None:
             self._learn(found["id"], None if self._doubt else self._ours(found))
         return found is not None
-
-    async def _by_external_id(self, external_id: str) -> dict[str, Any] | None:
-        return await self._read(f"/contacts/find_by_external_id/{quote(external_id, safe='')}")
-
-    async def _by_email(self, email: str) -> dict[str, Any] | None:
-        query = {"field": "email", "operator": "=", "value": email.lower()}
-        body = {"query": query, "pagination": {"per_page": 2}}
-        hits = (await self._line.call("POST", "/contacts/search", body, reads=True)).get("data", [])
-        if len(hits) > 1:
-            raise Ambiguous
-        return dict(hits[0]) if hits else None
-
-    async def _read(self, path: str) -> dict[str, Any] | None:
-        """The contact at `path`, or the one that it was merged into; None where there is none."""
-        for _ in range(MERGES_FOLLOWED_MAX + 1):
-            try:
-                return _contact(await self._line.call("GET", path))
-            except Gone:
-                return None
-            except Merged as merged:
-                path = f"/contacts/{merged.canonical_id}"
-        raise Refused("merged_in_a_loop")
 
     async def _create(self) -> None:
         command = self._command
@@ -182,7 +174,7 @@ class _Attempt:
         if "archived" in message:
             raise Refused("archived")
         match = _ID.search(message)
-        found = await self._read(f"/contacts/{match[1]}") if match is not None else None
+        found = await read(self._line, f"/contacts/{match[1]}") if match is not None else None
         if found is None or not self._is_ours(found):
             raise Ambiguous
         self._names = self._command.external_id is not None and not found.get("external_id")
@@ -221,7 +213,7 @@ class _Attempt:
     async def _doubtful(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """A write of attributes: where its answer is lost, nothing of them is known any more."""
         try:
-            return _contact(await self._line.call(method, path, body))
+            return contact_of(await self._line.call(method, path, body))
         except Unknown:
             self.known = msgspec.structs.replace(self.known, attributes=None)
             raise
@@ -232,10 +224,3 @@ class _Attempt:
 
     def _learn(self, intercom_id: str | None, attributes: dict[str, Scalar] | None) -> None:
         self.known = msgspec.structs.replace(self.known, intercom_id=intercom_id, attributes=attributes)
-
-
-def _contact(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer if it names a contact; Unknown where it does not, since a write may stand behind it."""
-    if not isinstance(answer.get("id"), str):
-        raise Unknown("the answer names no contact")
-    return answer

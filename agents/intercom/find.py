@@ -1,0 +1,49 @@
+"""Finds the contact of a person: by external id, by e-mail where there is none, or where a merge left it.
+
+Reads only. Search shows the past for minutes, so what it finds is good for an id and for nothing else where freshness counts.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+from agents.intercom.failures import Ambiguous, Refused, Unknown
+from agents.intercom.line import Gone, Line, Merged
+
+MERGES_FOLLOWED_MAX = 3  # chains of merges are short; a longer one is a loop
+
+
+async def find(line: Line, *, external_id: str | None, email: str | None) -> dict[str, Any] | None:
+    """The contact's JSON, None where there is none. Refused `no_identity` without either, Ambiguous, other Failures."""
+    if external_id is not None:
+        return await read(line, f"/contacts/find_by_external_id/{quote(external_id, safe='')}")
+    if email is not None:
+        return await _by_email(line, email)
+    raise Refused("no_identity")
+
+
+async def read(line: Line, path: str) -> dict[str, Any] | None:
+    """The contact at `path`, or the one that it was merged into; None where there is none."""
+    for _ in range(MERGES_FOLLOWED_MAX + 1):
+        try:
+            return contact_of(await line.call("GET", path))
+        except Gone:
+            return None
+        except Merged as merged:
+            path = f"/contacts/{merged.canonical_id}"
+    raise Refused("merged_in_a_loop")
+
+
+def contact_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer if it names a contact; Unknown where it does not, since a write may stand behind it."""
+    if not isinstance(answer.get("id"), str):
+        raise Unknown("the answer names no contact")
+    return answer
+
+
+async def _by_email(line: Line, email: str) -> dict[str, Any] | None:
+    query = {"field": "email", "operator": "=", "value": email.lower()}
+    body = {"query": query, "pagination": {"per_page": 2}}
+    hits = (await line.call("POST", "/contacts/search", body, reads=True)).get("data", [])
+    if len(hits) > 1:
+        raise Ambiguous
+    return dict(hits[0]) if hits else None
