@@ -8,11 +8,9 @@ from faust.types import TP
 
 from agents.reliable import app as carrier
 from agents.reliable.consumer import consumer_class
-from agents.reliable.recovery import table_manager_class
 from agents.reliable.work import Work
 
 WINDOW_SECONDS = 0.4  # so that a kill meets the moment between two steps of a commit
-FETCH_SECONDS = 8.0  # a fetch under way that lasts through a whole rebalance, as it does now and then by itself
 DAY_SECONDS = 86_400
 
 
@@ -25,15 +23,10 @@ def plant(name: str) -> None:
         "stuck_flush": _stuck_flush,
         "stuck_partition": _stuck_partition,
         "slow_flush": _slow_flush,
-        "late_fetch": _late_fetch,
-        "late_fetch_unparked": _late_fetch,
         "mute_changelog": _mute_changelog,
     }[name]
-    replaced: dict[str, Any] = {"consumer_class": lambda work: consumer(work, consumer_class(work))}
-    if name == "late_fetch_unparked":
-        replaced["table_manager_class"] = _unparked
-    for attribute, made in replaced.items():
-        setattr(carrier, attribute, made)
+    patched: Any = carrier
+    patched.consumer_class = lambda work: consumer(work, consumer_class(work))
 
 
 def _commit_first(work: Work, base: Any) -> Any:
@@ -111,30 +104,3 @@ def _mute_changelog(work: Work, base: Any) -> Any:
             return {tp: records for tp, records in found.items() if not tp.topic.endswith("-changelog")}
 
     return MuteChangelog
-
-
-def _late_fetch(work: Work, base: Any) -> Any:
-    class LateFetch(base):  # type: ignore[misc]
-        """A fetch that was under way before a rebalance ends after the recovery has begun."""
-
-        async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  (Faust's signature)
-            if not work.stores:
-                return await super()._getmany(active_partitions, timeout)
-            return await super()._getmany(active_partitions, FETCH_SECONDS)
-
-    return LateFetch
-
-
-def _unparked(work: Work) -> Any:
-    base: Any = table_manager_class(work)
-
-    class Unparked(base):  # type: ignore[misc]
-        """Faust's own seek, which does not wait for the fetcher."""
-
-        @property
-        def recovery(self) -> Any:
-            made = super().recovery
-            made._seek_offsets = super(type(made), made)._seek_offsets
-            return made
-
-    return Unparked
