@@ -7,6 +7,9 @@ own bridge and is the body itself.
 import re
 from typing import NamedTuple
 
+from contracts.versions import newer
+
+_NEWER_FRAME = re.compile(rb"concierge([2-9]|[1-9][0-9]{1,3}) [0-9]{1,15} [a-z_]{1,40}\n")
 _FRAME = re.compile(rb"concierge1 ([0-9]{1,15}) ([a-z_]{1,40})\n")
 
 
@@ -24,8 +27,10 @@ def frame(body: bytes, *, accepted_ms: int, source: str) -> bytes:
 
 
 def unframe(value: bytes) -> Received:
-    """Total: bytes without the frame are a body of unknown acceptance."""
+    """Bytes without the frame are a body of unknown acceptance. NewerRecord for the frame of a newer receiver alone."""
     match = _FRAME.match(value)
     if match is None:
+        if _NEWER_FRAME.match(value):
+            raise newer("this message was received by a newer release")
         return Received(None, None, value)
     return Received(int(match[1]), match[2].decode("ascii"), value[match.end() :])

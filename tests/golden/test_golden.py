@@ -14,6 +14,7 @@ from agents.judge import CODEC, OURS, ControlLog, Judge, Policies
 from contracts import commands, decisions, quarantined, signals
 from contracts.decisions import Decision
 from contracts.policy import load
+from contracts.received import unframe
 from contracts.versions import NewerRecord
 from streams import person
 from streams.person import Person
@@ -159,6 +160,12 @@ def test_a_newer_record_is_refused_with_a_sentence_and_not_quarantined() -> None
     for decode in (CODEC.decode, desired.decode):
         with pytest.raises(NewerRecord, match="written by a newer release; upgrade"):
             decode(b"P2\x90")
+
+
+def test_what_a_newer_receiver_took_waits_for_the_upgrade() -> None:
+    with pytest.raises(NewerRecord, match="received by a newer release; upgrade"):
+        unframe(b"concierge2 1772442000000 customerio_webhook\n{}")
+    assert unframe(b"concierge2 is a word\n").body == b"concierge2 is a word\n"
 
 
 def test_what_stands_there_is_never_overwritten(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ def test_a_frame_gives_back_what_it_was_made_of(body: bytes, accepted_ms: int) -
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{}", b"concierge1", b"concierge1 x y\n{}", b"concierge2 1 a\n", b"concierge1 1 a"]
+    "value", [b"", b"{}", b"concierge1", b"concierge1 x y\n{}", b"concierge2 1 A\n", b"concierge1 1 a"]
 )
 def test_bytes_without_the_frame_are_the_body(value: bytes) -> None:
     assert unframe(value) == Received(None, None, value)
