@@ -13,15 +13,8 @@ import structlog
 
 MARK = "DAMAGED"  # a file in the directory: reading it failed, open it no more
 ASIDE = ".damaged"  # the newest damaged state of a partition is kept for whoever wants to look; one, so that disks do not fill
-NOT_DAMAGE = (
-    "lock",
-    "no space",
-    "permission denied",
-    "too many open files",
-    "cannot allocate",
-    "disk quota",
-    "read-only",
-)
+NO_ROOM = ("no space", "disk quota")
+NOT_DAMAGE = (*NO_ROOM, "lock", "permission denied", "too many open files", "cannot allocate", "read-only")
 log = structlog.get_logger(__name__)
 
 
@@ -70,7 +63,9 @@ class Watched:
         return getattr(self._database, name)
 
     def _remember(self, error: Exception) -> None:
-        if _is_damage(error):
+        if any(words in str(error).lower() for words in NO_ROOM):
+            log.error("disk_full", path=self._path.name, next="make room where the data directory stands")
+        elif _is_damage(error):
             log.error("state_damaged", path=self._path.name, reason="reading it failed")
             (self._path / MARK).touch()
 

@@ -100,7 +100,7 @@ def _full(scene: Scene) -> str | None:
     ballast.unlink()
     scene.await_working()
     traffic.join()
-    said = worker.said("No space left")
+    said = worker.said("disk_full")
     return f"full; the worker ended with {ended[0]}, {said} lines say so" if said and ended[0] == 70 else None
 
 
