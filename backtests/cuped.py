@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtests.samples import Sample, Values, covariance, mean_of, ratio_of
+from backtests.samples import Sample, Values, covariance, mean_of, ratio_of, share_of
 
 
 class Paired(NamedTuple):
-    """One arm: a metric, its counterpart before, and their covariance; variances per person."""
+    """One arm: a metric, its counterpart before, and their covariance; variances per person.
+
+    lost: degrees of freedom that the variances take off n; 1, and 0 of shares.
+    """
 
     value: float
     variance: float
@@ -20,6 +23,7 @@ class Paired(NamedTuple):
     pre_variance: float
     covariance: float
     n: int
+    lost: int = 1
 
 
 def adjusted(control: Paired, treatment: Paired, theta: float) -> tuple[Sample, Sample]:
@@ -63,6 +67,13 @@ def means_of(outcome: Values, before: Values) -> Paired:
     return Paired(now.value, now.variance, then.value, then.variance, _together(outcome, before), now.n)
 
 
+def shares_of(outcome: Values, before: Values) -> Paired:
+    """A share of people and its counterpart before; values 1.0 or 0.0 a person."""
+    now, then = share_of(outcome), share_of(before)
+    both = float((outcome * before).mean()) - now.value * then.value
+    return Paired(now.value, now.variance, then.value, then.variance, both, now.n, lost=0)
+
+
 def ratios_of(outcome: tuple[Values, Values], before: tuple[Values, Values]) -> Paired:
     """A ratio and its counterpart before, each as (numerator, denominator). ValueError where a denominator is zero."""
     now, then = ratio_of(*outcome), ratio_of(*before)
@@ -78,7 +89,7 @@ def _less(arm: Paired, theta: float) -> Sample:
 
 
 def _within(arm: Paired, per_person: float) -> float:
-    return (arm.n - 1) * per_person
+    return (arm.n - arm.lost) * per_person
 
 
 def _together(first: Values, second: Values) -> float:

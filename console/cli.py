@@ -8,6 +8,7 @@ from console.command import OneSentence
 from console.demo import demo
 from console.doctor import doctor
 from console.importing import import_
+from console.lift import lift
 from console.receive import receive
 from console.rehearse import rehearse
 from console.setup import setup
@@ -38,4 +39,5 @@ app.command("doctor")(doctor)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)
+app.command("lift")(lift)
 app.add_typer(policy.app, name="policy")

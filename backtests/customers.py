@@ -1,0 +1,120 @@
+"""Customers: what each person of a comparison was worth within the outcome window, and before it, one array per column.
+
+`from_csv` reads them from a table with the columns person, arm, orders, gross, discount, cost and, of the time before, any of
+pre_orders, pre_gross, pre_discount, pre_cost. A person in both arms leaves the comparison.
+"""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from backtests.samples import Values
+
+COLUMNS = ("person", "arm", "orders", "gross", "discount", "cost")
+WORTH = ("orders", "gross", "discount", "cost")
+ARMS = {"holdout": 0, "control": 0, "assisted": 1, "treatment": 1}  # as other tools call them, too
+UNKNOWN = math.nan  # an empty cell: the metrics that need the column are refused
+
+
+class CustomersError(ValueError):
+    """A table that cannot be read; `str()` says where and what to do."""
+
+
+class Worth(NamedTuple):
+    """One value a person. gross: before discounts. A column is None where it is not known of everybody."""
+
+    orders: Values | None
+    gross: Values | None
+    discount: Values | None
+    cost: Values | None
+
+
+class Group(NamedTuple):
+    """The people of one arm: what they were worth in the window, and before it."""
+
+    now: Worth
+    before: Worth
+    people: int
+
+
+class Customers(NamedTuple):
+    """both_arms: people who stood in both and are left out. ignored: columns that say nothing here."""
+
+    holdout: Group
+    assisted: Group
+    both_arms: int
+    ignored: tuple[str, ...]
+
+
+def from_csv(path: Path) -> Customers:
+    """CustomersError where the table is none, a cell is no number, or a person stands twice in one arm."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _customers(csv.DictReader(file, strict=True), path)
+    except (UnicodeDecodeError, csv.Error):
+        raise CustomersError(f"{path}: is no CSV in UTF-8; export it again") from None
+    except OSError as error:
+        raise CustomersError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from None
+
+
+def group(rows: list[tuple[float, ...]], *, columns: tuple[str, ...]) -> Group:
+    """The people of one arm, each a row of numbers under `columns` (of WORTH, or with `pre_` before them)."""
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
+
+    def column(name: str) -> Values | None:
+        values = table[:, columns.index(name)] if name in columns else None
+        return None if values is None or bool(np.isnan(values).any()) else values
+
+    return Group(Worth(*(column(name) for name in WORTH)), Worth(*(column(f"pre_{name}") for name in WORTH)), len(rows))
+
+
+def _customers(reader: "csv.DictReader[str]", path: Path) -> Customers:
+    header = reader.fieldnames or ()
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise CustomersError(f"{path}: lacks {', '.join(missing)}; the first line names {', '.join(COLUMNS)}")
+    columns = WORTH + tuple(f"pre_{name}" for name in WORTH if f"pre_{name}" in header)
+    people: dict[str, tuple[int, tuple[float, ...]]] = {}
+    both: set[str] = set()
+    for person, arm, row in _rows(reader, columns, path):
+        known = people.setdefault(person, (arm, row))
+        if known[0] != arm:
+            both.add(person)
+        elif known[1] is not row:
+            raise CustomersError(f"{path}, line {reader.line_num}: this person stands above; give each person one line")
+    arms: tuple[list[tuple[float, ...]], list[tuple[float, ...]]] = ([], [])
+    for person, (arm, row) in people.items():
+        if person not in both:
+            arms[arm].append(row)
+    ignored = tuple(name for name in header if name not in (*COLUMNS, *columns))
+    return Customers(group(arms[0], columns=columns), group(arms[1], columns=columns), len(both), ignored)
+
+
+def _rows(
+    reader: "csv.DictReader[str]", columns: tuple[str, ...], path: Path
+) -> Iterator[tuple[str, int, tuple[float, ...]]]:
+    for cells in reader:
+        where = f"{path}, line {reader.line_num}"
+        if None in cells or None in cells.values():
+            raise CustomersError(f"{where}: has not as many cells as the first line")
+        arm = ARMS.get(cells["arm"].strip().lower())
+        if arm is None:
+            raise CustomersError(f"{where}: arm is none of {', '.join(ARMS)}")
+        yield cells["person"].strip(), arm, tuple(_number(cells, name, where) for name in columns)
+
+
+def _number(cells: Mapping[str, str], name: str, where: str) -> float:
+    text = cells[name].strip()
+    if not text:
+        return UNKNOWN
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise CustomersError(f"{where}: {name} is no number; write one such as 12.50, or nothing where it is unknown")
+    return value

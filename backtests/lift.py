@@ -1,0 +1,160 @@
+"""Lift: assisted people against held-out ones in every metric, as plain JSON values, with the answer in one sentence.
+
+Each metric has an absolute and a relative lift: the estimate of a single look, p-values with Holm's correction over the goals,
+and the confidence sequence that may be looked at each week. What cannot be said is null, with the reason beside it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from backtests import sequences
+from backtests.balance import balance
+from backtests.customers import Group
+from backtests.estimates import ALPHA, Estimate, Refused, absolute, relative
+from backtests.holm import holm
+from backtests.metrics import LOWER_IS_BETTER, NAMES, Compared, Name, compare, tried
+from backtests.plans import people_needed
+from backtests.sequences import TUNED_FOR_PEOPLE
+from backtests.verdicts import Evidence, verdict
+
+
+class Asked(NamedTuple):
+    """How it is compared. goals: the metrics that Holm's correction is over. detect: the smallest relative lift of interest.
+
+    share: of the holdout, as it was meant; None: unknown, so the split is not checked. margin_rate: where costs are unknown.
+    quantile: where extremes are cut, None: they are not. tuned_for: people at which the sequences are tightest.
+    """
+
+    goals: Sequence[Name] = NAMES
+    detect: float = 0.1
+    share: float | None = None
+    margin_rate: float | None = None
+    quantile: float | None = None
+    tuned_for: int = TUNED_FOR_PEOPLE
+
+
+def lift(
+    holdout: Group,
+    assisted: Group,
+    asked: Asked,
+    *,
+    per_week: float | None = None,
+    assigned: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """per_week: new people a week, None where that is unknown. assigned: people held out and assisted before any trigger."""
+    found: dict[Name, Compared] = {}
+    refused: dict[str, str] = {}
+    for name in NAMES:
+        try:
+            found[name] = compare(name, holdout, assisted, margin_rate=asked.margin_rate, quantile=asked.quantile)
+        except Refused as refusal:
+            refused[name] = str(refusal)
+    primary = next((name for name in ("margin", "revenue_per_customer", "conversion") if name in found), None)
+    people = {"holdout": holdout.people, "assisted": assisted.people}
+    splits = _splits(asked.share, people, assigned)
+    plan = _plan(found[primary], people, asked, per_week) if primary is not None else None
+    evidence = _evidence(found[primary], assisted.people, asked) if primary is not None else None
+    broken = [name for name, split in splits.items() if split["alarm"]]
+    answer, sentence = verdict(evidence, plan, broken=broken, splits=splits)
+    return {
+        "answer": answer,
+        "sentence": sentence,
+        "people": people,
+        "splits": splits,
+        "primary": primary,
+        "plan": plan,
+        "metrics": _metrics(found, asked),
+        "refused": refused,
+    }
+
+
+def _evidence(compared: Compared, assisted: int, asked: Asked) -> Evidence | None:
+    if isinstance(compared.absolute, str):
+        return None
+    look = sequences.look(compared.absolute, tuned_for=asked.tuned_for)
+    share = None if isinstance(compared.relative, str) else compared.relative.value
+    return Evidence(compared.name, compared.absolute.value, look.low, look.high, share, assisted)
+
+
+def _splits(share: float | None, people: dict[str, int], assigned: tuple[int, int] | None) -> dict[str, Any]:
+    if share is None:
+        return {}
+    counts = {"triggered": (people["holdout"], people["assisted"])}
+    if assigned is not None:
+        counts["assigned"] = assigned
+    splits = {}
+    for name, (held, rest) in counts.items():
+        judged = balance((held, rest), (share, 1 - share))
+        splits[name] = {
+            "holdout": held, "assisted": rest, "meant_share": share, "p": judged.p, "alarm": judged.alarm,
+        }  # fmt: skip
+    return splits
+
+
+def _plan(compared: Compared, people: dict[str, int], asked: Asked, per_week: float | None) -> dict[str, Any] | None:
+    """What it takes to see a lift of `detect`; None where the baseline may be zero, so that no share of it says anything."""
+    total = people["holdout"] + people["assisted"]
+    share = asked.share if asked.share is not None else people["holdout"] / total
+    if isinstance(compared.relative, str) or not 0 < share < 1:
+        return None
+    baseline, variance = compared.plain[0].raw, compared.adjusted[0].variance
+    needed = people_needed(baseline, variance, lift=asked.detect, holdout=share)
+    return {"detect": asked.detect, "holdout": share, "people": total, "needed": needed, "per_week": per_week}
+
+
+def _metrics(found: dict[Name, Compared], asked: Asked) -> dict[str, Any]:
+    goals = [name for name in NAMES if name in found and name in asked.goals]
+    corrected = {
+        kind: _corrected({name: getattr(found[name], kind) for name in goals}) for kind in ("absolute", "relative")
+    }
+    told: dict[str, Any] = {}
+    for name, compared in found.items():
+        control, treatment = compared.plain
+        entry: dict[str, Any] = {
+            "goal": name in goals,
+            "lower_is_better": name in LOWER_IS_BETTER,
+            "holdout": {"value": control.value, "people": control.n},
+            "assisted": {"value": treatment.value, "people": treatment.n},
+            "theta": compared.theta,
+            "winsorised_at": compared.threshold,
+        }
+        for kind in ("absolute", "relative"):
+            estimate: Estimate | str = getattr(compared, kind)
+            entry[kind] = None if isinstance(estimate, str) else _told(estimate, asked.tuned_for)
+            if isinstance(estimate, str):
+                entry[f"{kind}_refused"] = estimate
+            else:
+                entry[kind]["p_holm"] = corrected[kind].get(name)
+        entry["chance_to_win"] = _chance(compared)
+        if compared.theta:
+            entry["unadjusted"] = _unadjusted(compared, asked.tuned_for)
+        told[name] = entry
+    return told
+
+
+def _unadjusted(compared: Compared, tuned_for: int) -> dict[str, Any]:
+    plain = (tried(absolute, compared.plain), tried(relative, compared.plain))
+    told = [None if isinstance(estimate, str) else _told(estimate, tuned_for) for estimate in plain]
+    return dict(zip(("absolute", "relative"), told, strict=True))
+
+
+def _told(estimate: Estimate, tuned_for: int) -> dict[str, Any]:
+    look = sequences.look(estimate, tuned_for=tuned_for)
+    return {
+        "value": estimate.value, "se": estimate.se, "low": estimate.low, "high": estimate.high, "p": estimate.p,
+        "confidence": 1 - ALPHA,
+        "sequence": {"low": look.low, "high": look.high, "p": look.p, "tuned_for": tuned_for},
+    }  # fmt: skip
+
+
+def _corrected(estimates: dict[Name, Estimate | str]) -> dict[Name, float]:
+    ps = {name: estimate.p for name, estimate in estimates.items() if not isinstance(estimate, str)}
+    return dict(zip(ps, holm(list(ps.values())), strict=True))
+
+
+def _chance(compared: Compared) -> float | None:
+    """That the assisted do better; from the relative lift, where there is one."""
+    estimate = compared.relative if not isinstance(compared.relative, str) else compared.absolute
+    if isinstance(estimate, str):
+        return None
+    return 1 - estimate.above_zero if compared.name in LOWER_IS_BETTER else estimate.above_zero

@@ -1,0 +1,81 @@
+"""The picture of a lift in the terminal: the sentence first, then a table of the metrics with their intervals drawn."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from backtests.verdicts import WORDS
+
+BAR_CELLS = 31  # odd, so that zero has a cell of its own in the middle
+SHARES = ("conversion", "discount_rate")
+
+
+def picture(told: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    console.print(f"[bold]{told['sentence']}[/bold]", soft_wrap=True)
+    people = told["people"]
+    console.print(f"{people['assisted']:,} assisted, {people['holdout']:,} held out.", soft_wrap=True)
+    if told["metrics"]:
+        console.print(_table(told["metrics"]))
+        console.print(
+            "[dim]# single look, - at any look, | no difference. A lift says how much more than the held-out, in per cent."
+            "[/dim]",
+            soft_wrap=True,
+        )
+    adjusted = [WORDS[name] for name, metric in told["metrics"].items() if metric["theta"]]
+    if adjusted:
+        console.print(f"Less noise by what people did before (CUPED): {', '.join(adjusted)}.", soft_wrap=True)
+    for name, split in told["splits"].items():
+        state = "ALARM: not the split that was meant" if split["alarm"] else "as meant"
+        console.print(
+            f"Split of the {name}: {split['assisted']:,} to {split['holdout']:,}, p {split['p']:.4f}: {state}",
+            soft_wrap=True,
+        )
+    for name, why in told["refused"].items():
+        console.print(f"No {WORDS[name]}: {why}.", soft_wrap=True)
+    for reason, count in told["left_out"].items():
+        if count:
+            console.print(f"Left out: {count:,} people ({reason.replace('_', ' ')})", soft_wrap=True)
+
+
+def _table(metrics: dict[str, Any]) -> Table:
+    table = Table("metric", "held out", "assisted", "lift", "95 %", "p (Holm)", "better by chance of", "at zero |")
+    widest = max((_reach(metric["relative"]) for metric in metrics.values() if metric["relative"]), default=1.0)
+    for name, metric in metrics.items():
+        relative = metric["relative"]
+        table.add_row(
+            WORDS[name],
+            _value(name, metric["holdout"]["value"]),
+            _value(name, metric["assisted"]["value"]),
+            f"{relative['value']:+.1%}" if relative else "-",
+            f"{relative['low']:+.1%} .. {relative['high']:+.1%}" if relative else metric["relative_refused"],
+            "-" if not relative or relative["p_holm"] is None else f"{relative['p_holm']:.4f}",
+            "-" if metric["chance_to_win"] is None else f"{metric['chance_to_win']:.1%}",
+            bar(relative, widest) if relative else "",
+        )
+    return table
+
+
+def bar(estimate: dict[str, Any], widest: float) -> str:
+    """The interval of a single look as `#` within that of any look as `-`; `|` stands at zero. widest: at either end."""
+    middle = BAR_CELLS // 2
+
+    def cell(value: float) -> int:
+        return max(0, min(BAR_CELLS - 1, round(middle + value / widest * middle)))
+
+    cells = [" "] * BAR_CELLS
+    for mark, span in (("-", estimate["sequence"]), ("#", estimate)):
+        for index in range(cell(span["low"]), cell(span["high"]) + 1):
+            cells[index] = mark
+    cells[middle] = "|"
+    return "".join(cells)
+
+
+def _reach(estimate: dict[str, Any]) -> float:
+    low, high = estimate["sequence"]["low"], estimate["sequence"]["high"]
+    return float(max(abs(low), abs(high)))
+
+
+def _value(name: str, value: float) -> str:
+    return f"{value:.2%}" if name in SHARES else f"{value:,.2f}"
