@@ -43,6 +43,7 @@ class _Partition:
     def __init__(self, contacts: Contacts) -> None:
         self.contacts = contacts
         self.caught_up = False
+        self.settles_ms = 0  # no activation before: what was decided of the backlog may be on its way, too
         self.held: set[str] = set()  # people whose activation waits until the partition is read to its end
 
 
@@ -86,6 +87,7 @@ class Courier:
         if owned is None or owned.caught_up:
             return
         owned.caught_up = True
+        owned.settles_ms = self._clock.now_ms() + self._settle_ms
         for person in sorted(owned.held):
             self.resume(partition, person)
         owned.held.clear()
@@ -110,7 +112,7 @@ class Courier:
             owned.held.add(person)
             return
         lane: Lane = "settling" if contact.begins else "urgent"
-        ready_ms = desired.ready_ms(contact, self._settle_ms)
+        ready_ms = self._ready_ms(owned, contact)
         if ready_ms < self._planned.get((lane, person), ready_ms + 1):
             self._planned[lane, person] = ready_ms
             self._number += 1
@@ -122,6 +124,9 @@ class Courier:
         """Contacts whose newest command has no outcome yet, as far as it was read."""
         held = sum(len(owned.held) for owned in self._partitions.values())
         return len({person for _, person in self._planned} | self._flights.keys()) + held
+
+    def _ready_ms(self, owned: _Partition, contact: Contact) -> int:
+        return max(desired.ready_ms(contact, self._settle_ms), owned.settles_ms if contact.begins else 0)
 
     def due_ms(self) -> int | None:
         """When the next call may start; None where nothing waits. Calls in flight do not count."""
@@ -186,7 +191,7 @@ class Courier:
         if owned is None or contact is None or not contact.pending or person in self._flights:
             return
         held = contact.begins and not owned.caught_up
-        if held or desired.ready_ms(contact, self._settle_ms) > now_ms:
+        if held or self._ready_ms(owned, contact) > now_ms:
             self.resume(partition, person)
             return
         self._flights[person] = asyncio.create_task(self._fly(partition, person))

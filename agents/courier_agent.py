@@ -1,11 +1,12 @@
 """The courier, carried by Faust: commands in, outcomes back to the log, one record per contact in the table.
 
-A partition's activations wait until everything that stood in it at its assignment was applied. Outcomes are in the log
+A partition's activations wait until everything accepted before its assignment was judged, what came of it was applied, and
+once more the settle time. Outcomes are in the log
 before a command counts as settled, so a crash between the two repeats an outcome with the same id.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -67,18 +68,31 @@ class Contacts:
 
 
 class _Reading:
-    """committed: where the reading began. end: of the partition as it stood after the assignment, None until asked for."""
+    """committed: where the reading began. began_ms: when it was assigned. end: of the partition once everything accepted
+    before that was judged, None until asked for."""
 
-    def __init__(self, committed: int | None) -> None:
+    def __init__(self, committed: int | None, began_ms: int) -> None:
         self.committed = committed or 0
+        self.began_ms = began_ms
         self.end: int | None = None
 
 
 class CourierAgent:
     """Handler of the `commands` topic. `run` has to run beside it for as long as the worker lives."""
 
-    def __init__(self, *, app: App, intercom: Shower, clock: Clock, settle_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        app: App,
+        intercom: Shower,
+        clock: Clock,
+        settle_seconds: float,
+        log_times_ms: Callable[[], Mapping[int, int | None]],
+    ) -> None:
+        """log_times_ms: log time of each partition that is judged here, None before all sources have spoken."""
         self._app = app
+        self._clock = clock
+        self._log_times_ms = log_times_ms
         self._courier = Courier(
             intercom=intercom, clock=Pace(clock), settle_seconds=settle_seconds, deliver=self._deliver
         )
@@ -92,7 +106,7 @@ class CourierAgent:
         assert store is not None, "the courier has a table"
         contacts = Contacts(store)
         self._courier.assign(partition, contacts)
-        self._reading[partition] = _Reading(committed)
+        self._reading[partition] = _Reading(committed, self._clock.now_ms())
         for person in contacts.pending():
             self._courier.resume(partition, person)
 
@@ -136,7 +150,11 @@ class CourierAgent:
     async def look(self) -> None:
         """Lets the activations of each partition go that was read to the end that it had after its assignment."""
         topic = topics.COMMANDS.name
-        new = {partition: reading for partition, reading in self._reading.items() if reading.end is None}
+        new = {
+            partition: reading
+            for partition, reading in self._reading.items()
+            if reading.end is None and self._judged(partition, reading.began_ms)
+        }
         if new:
             ends = await self._app.end_offsets(topic)
             for partition, reading in new.items():  # one that was lost and came back meanwhile has a new reading
@@ -146,6 +164,11 @@ class CourierAgent:
             if reading.end is not None and max(reading.committed, applied.get(partition, 0)) >= reading.end:
                 del self._reading[partition]
                 self._courier.caught_up(partition)
+
+    def _judged(self, partition: int, at_ms: int) -> bool:
+        """Whether everything accepted by then was judged: somebody may have bought while nobody worked on the partition."""
+        log_times = self._log_times_ms()
+        return partition not in log_times or (log_times[partition] or 0) >= at_ms
 
     async def _deliver(self, outcome: Delivered) -> None:
         await self._app.produce([Output(topics.SIGNALS.name, outcome.person.encode(), signals.encode(outcome))])

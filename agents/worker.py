@@ -79,7 +79,7 @@ def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int])
     _add_marking(app, settings, clock, marks, sources)
     courier = None
     if settings.intercom_token is not None:
-        courier = _add_courier(app, settings, policy, clock)
+        courier = _add_courier(app, settings, policy, clock, judge)
     else:
         log.warning("no_courier", reason="CONCIERGE_INTERCOM_TOKEN is not set, so nothing is sent to Intercom")
     read = [*sources, SIGNALS.name, *([COMMANDS.name] if courier is not None else [])]
@@ -105,7 +105,7 @@ def _add_marking(app: App, settings: Settings, clock: Clock, marks: Marks, sourc
     app.task(marking)
 
 
-def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> CourierAgent:
+def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock, judge: Judge) -> CourierAgent:
     assert settings.intercom_token is not None, "asked by the caller"
     intercom = Intercom(
         base_url=settings.intercom_address,
@@ -113,7 +113,13 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock) -> 
         now_ms=WallClock().now_ms,  # Intercom's reset header speaks of the wall
         allowed=app.confirmed,
     )
-    courier = CourierAgent(app=app, intercom=intercom, clock=clock, settle_seconds=policy.settle / 1000)
+    courier = CourierAgent(
+        app=app,
+        intercom=intercom,
+        clock=clock,
+        settle_seconds=policy.settle / 1000,
+        log_times_ms=judge.log_times_ms,
+    )
     app.agent(COMMANDS.name, partitions=settings.partitions, table="contacts", codec=CONTACTS_CODEC)(courier)
 
     async def delivering() -> None:

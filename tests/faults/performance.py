@@ -23,6 +23,7 @@ QUIET_SECONDS_MAX = 90.0
 QUIET_PLANTED_SECONDS_MAX = 40.0  # with a bug it may never become quiet
 PROBE_SECONDS_MAX = 45
 OFFSET_KEY = b"__faust\0offset__"
+NUDGE_MS_MAX = 10_000  # P4: the settle time of two seconds, and what machines add that have other work as well
 PROBE = "probe"
 
 
@@ -105,6 +106,8 @@ def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float], 
     if lines:
         return lines
     figures.update(_figures(scene, found))
+    if figures["nudge_after_purchase_ms"] > NUDGE_MS_MAX:
+        return [f"a moment was shown {figures['nudge_after_purchase_ms']:g} ms after the purchase that forbids it"]
     writes = len(found.writes)
     time.sleep(hold_seconds)
     held = gather(scene)

@@ -39,10 +39,10 @@ PROMISES = (
     Promise("P3", "Each episode is flagged once", "none twice", {"decisions": "decisions"}),
     Promise(
         "P4", "Nobody who bought is nudged beyond the stated delay",
-        "a purchase on its way overtakes within the settle time; what was shown is taken back",
+        "shown at most 10 s after an acknowledged purchase (the settle time is 2 s here), and taken back",
         {"nudges_after_purchase": "shown after a purchase", "nudge_after_purchase_ms": "at most so late, ms",
          "ends": "taken back by a purchase", "end_max_ms": "slowest, ms"},
-        "measured in every experiment, the fault's own time included",
+        "the fault's own time included",
     ),
     Promise(
         "P5", "When the world is quiet, Intercom shows what the state says", "no difference, twice, 10 s apart",

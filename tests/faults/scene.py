@@ -304,7 +304,7 @@ def wipe(bootstrap: str) -> None:
         for future in client.delete_topics(sorted(found), operation_timeout=30).values():
             future.result(30)
         await_until(lambda: not there(), seconds=30, what="the topics of the last experiment are gone")
-        await_until(lambda: _group_gone(client), seconds=60, what="the group of the last experiment is gone")
+        await_until(lambda: _group_gone(client), seconds=150, what="the group of the last experiment is gone")
 
 
 def _group_gone(client: AdminClient) -> bool:

@@ -53,8 +53,9 @@ def due_now(revision: int = 1) -> Command:
     return msgspec.structs.replace(command, expires_ms=FAR_MS, attributes=attributes)
 
 
-def agent(app: FakeApp, intercom: FakeIntercom) -> CourierAgent:
-    return CourierAgent(app=app, intercom=intercom, clock=WallClock(), settle_seconds=0)
+def agent(app: FakeApp, intercom: FakeIntercom, log_times_ms: dict[int, int | None] | None = None) -> CourierAgent:
+    times = {} if log_times_ms is None else log_times_ms
+    return CourierAgent(app=app, intercom=intercom, clock=WallClock(), settle_seconds=0, log_times_ms=lambda: times)
 
 
 async def test_it_is_a_handler_as_the_carrier_wants_one() -> None:
@@ -135,3 +136,27 @@ async def test_a_lost_partition_is_not_delivered_any_more() -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert intercom.calls == []
+
+
+async def test_no_activation_goes_before_what_was_accepted_in_the_meantime_was_judged() -> None:
+    """Nobody worked on the partition for a while; who bought meanwhile still stands in the sources."""
+    log_times_ms: dict[int, int | None] = {3: None}
+    app, intercom = FakeApp(end=1, position=1), FakeIntercom()
+    made = agent(app, intercom, log_times_ms)
+    made.assigned(table({}), 3, 0)
+    made.batch(None, [record(due_now())])
+    running = asyncio.create_task(made.run())
+    for at_ms in (None, 1):
+        log_times_ms[3] = at_ms
+        await made.look()
+        await asyncio.sleep(0.05)
+        assert intercom.calls == []
+    app.end = 2  # the judge has taken it back
+    log_times_ms[3] = FAR_MS
+    await made.look()
+    await asyncio.sleep(0.05)
+    assert intercom.calls == []
+    app.position = 2
+    await made.look()
+    await until(lambda: len(intercom.calls) == 1)
+    running.cancel()
