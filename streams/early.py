@@ -15,16 +15,23 @@ Told = tuple[Verdict, PersonSignal | None]  # a change, and the signal that brou
 
 
 def applied(
-    key: str, state: State, signal: PersonSignal, at_ms: int, policy: Policy, *, tried: bool = False
+    key: str,
+    state: State,
+    signal: PersonSignal,
+    at_ms: int,
+    policy: Policy,
+    *,
+    tried: bool = False,
+    named: bool = False,
 ) -> list[Verdict]:
-    """Apply one signal and end at once what it ends. tried: it is known to end nothing."""
+    """Apply one signal and end at once what it ends. tried: it is known to end nothing. named: its key told an address."""
     if isinstance(signal, Erased) and not state.erased and judgement.active(state) is not None:
         verdict = erased(state, at_ms, policy)
         apply(state, signal, policy)
         return [verdict]
     wish = identity.fold(state, signal, policy)
     verdicts: list[Verdict] = []
-    if not (tried or state.erased) and concerns_judgement(signal, policy):
+    if not (tried or state.erased) and (named or concerns_judgement(signal, policy)):
         verdicts = judgement.ends(state, at_ms, policy, by_signal=True)
     if isinstance(signal, Moved):
         verdicts += identity.go_on(state, signal.source, wish, at_ms, policy, own=signal.source == key)

@@ -46,17 +46,21 @@ def takes_back(key: str, person: Person, signal: PersonSignal) -> bool:
     return True
 
 
-def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]) -> None:
-    """Note the key under which the person was seen; most signals come under the record's own and tell nothing new."""
+def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]) -> bool:
+    """Note the key under which the person was seen; most signals come under the record's own and tell nothing new.
+
+    True where the key told an address, which a stop may look at.
+    """
     if (state.own and not signal.via and signal.occurred_ms > state.first_ms) or isinstance(signal, Moved):
-        return
+        return False
     origin = signal.via[0] if signal.via else key
     state.own = state.own or origin == key
-    named = email_of(origin)
+    named, known = email_of(origin), state.email
     if named is not None:
-        state.email = max(named, state.email or named)
+        state.email = max(named, known or named)
     if strength(origin) >= 0:
         merge.seen(state, signal.occurred_ms, arm(origin))
+    return state.email != known
 
 
 def handed_over(key: str, state: State, ids: bytes, claim: Claimed, at_ms: int) -> Moved:

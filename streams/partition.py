@@ -196,7 +196,9 @@ class Partition:
             if expires_ms is not None and at_ms >= expires_ms:
                 return  # time ended it earlier; the mark will say so
             trial.judged_ms = at_ms
-            verdicts = early.applied(key, trial, waiting, at_ms, policy, tried=arrived not in (None, waiting))
+            named = identity.note(trial, key, waiting, self._arms(policy))
+            tried = not named and arrived not in (None, waiting)
+            verdicts = early.applied(key, trial, waiting, at_ms, policy, tried=tried, named=named)
             found = [v for v in verdicts if (v.audience, v.outcome, v.under) == (name, "withdrawn", None)]
             found = [v for v in found if v.reason != "priority"]  # a take-over is a beginning, and waits for the mark
             if self._announce(key, person, trial, found, waiting, effects) or arrived == waiting:
@@ -278,10 +280,10 @@ class Partition:
             person.ruled_ms = rules.from_ms
             while person.pending and person.pending[0].accepted_ms <= at_ms:
                 cause = person.pending.pop(0)
-                identity.note(state, key, cause, self._arms(policy))
-                if concerns_judgement(cause, policy):
+                named = identity.note(state, key, cause, self._arms(policy))
+                if named or concerns_judgement(cause, policy):
                     concerned = True
-                    verdicts += [(verdict, cause) for verdict in early.applied(key, state, cause, at_ms, policy)]
+                    verdicts += [(v, cause) for v in early.applied(key, state, cause, at_ms, policy, named=named)]
                 else:
                     apply(state, cause, policy)
             if not concerned:
@@ -334,8 +336,8 @@ class Partition:
         if changes_ms is not None and changes_ms <= at_ms:
             verdicts += [(verdict, None) for verdict in meet(state, at_ms, policy)]
         for signal in waiting:
-            identity.note(state, key, signal, self._arms(policy))
-            verdicts += [(verdict, signal) for verdict in early.applied(key, state, signal, at_ms, policy)]
+            named = identity.note(state, key, signal, self._arms(policy))
+            verdicts += [(v, signal) for v in early.applied(key, state, signal, at_ms, policy, named=named)]
         for verdict, cause in early.unannounced(person, verdicts):
             self._decide(key, verdict, cause, effects)
         early.close_announced(person, state, at_ms, policy)

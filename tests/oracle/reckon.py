@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from contracts.decisions import Arm, episode_name
 from contracts.policy import Audience, Policy
-from contracts.signals import Claimed, Delivered, PersonSignal, Scalar, strength
+from contracts.signals import Claimed, Delivered, Erased, PersonSignal, Scalar, strength
 from tests.oracle.asking import Asking, stops_of, tier_of
 from tests.oracle.facts import Facts, Handed, Told, When, learn
 from tests.oracle.hours import next_change_ms, staffed
@@ -185,7 +185,9 @@ class Life:
         if signal.id in self.ids or self.facts.erased:
             return
         self.ids.add(signal.id)
-        if strength(signal.person) >= strength("anon:"):
+        if strength(signal.person) >= strength("anon:") and not isinstance(
+            signal, Erased
+        ):  # who is erased tells nothing
             self.seen.append((when[0], signal.person))
         if isinstance(signal, Delivered):
             for activation in self.activations:

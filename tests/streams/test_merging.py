@@ -133,6 +133,17 @@ def test_who_is_known_by_an_excluded_address_alone_is_excluded() -> None:
     assert run.said() == [("120m", "high_aov_abandoner", "withheld excluded")]
 
 
+def test_an_excluded_address_is_known_from_the_first_signal_under_it_whatever_that_tells() -> None:
+    policy = POLICY.model_copy(update={"exclude": POLICY.exclude.model_copy(update={"domains": ("x.org",)})})
+    looked = track("Product Viewed", "3h", MAIL, item={"p": "serum"})
+    cart = added("serum", 180, "0m", key=BROWSER)
+    history: list[PersonSignal] = [cart, claim(BROWSER, MAIL, "1m"), looked]
+    assert Run(policy).play(history, until="24h").said() == [
+        ("120m", "high_aov_abandoner", "activated qualified"),
+        ("180m", "high_aov_abandoner", "withdrawn excluded"),
+    ]
+
+
 def value(*signals: PersonSignal, at: str) -> tuple[object, object]:
     facts = Run().play(signals, until=at).partition.facts(ME, START_MS + duration_ms(at))
     return facts["last_cart_value"], facts["lifetime_orders"]
