@@ -20,7 +20,7 @@ from contracts import commands, decisions, signals
 from contracts.commands import Command
 from contracts.decisions import Decision
 from contracts.policy import Policy
-from contracts.signals import Marked, Ruled
+from contracts.signals import Marked, Ruled, Tracked
 from contracts.topics import COMMANDS, DECISIONS, SIGNALS
 from rehearsal.demo_evidence import same
 from streams import judgement, person
@@ -57,6 +57,9 @@ class Evidence(NamedTuple):
     acknowledged: list[Acknowledged]
     expected: dict[str, Expected]
     log_ids: Counter[str]
+    stories: dict[
+        str, list[str]
+    ]  # by person: position, message, what, occurred and accepted ms, in the order of the log
     grown: int  # records of people that came to the log while the rest was read
     log_ms: int  # log time, as the wall would show it
     at_ms: int
@@ -102,11 +105,21 @@ def gather(scene: Scene) -> Evidence:
         acknowledged=list(scene.sender.acknowledged),
         expected=scene.sender.expected(),
         log_ids=Counter(signal.id for _, _, signal in log if not isinstance(signal, Marked | Ruled)),
+        stories=_stories(log),
         grown=now_told - told_of_people,
         log_ms=min((replay.thinking.control.marks.time_ms or 0 for replay in replays.values()), default=0)
         - scene.log_ahead_ms,
         at_ms=time.time_ns() // 1_000_000,
     )
+
+
+def _stories(log: list[tuple[int, int, signals.Signal]]) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = defaultdict(list)
+    for _, offset, signal in log:
+        if isinstance(signal, Tracked):
+            word = signal.event.removeprefix("Product ").removeprefix("Order ")
+            told[signal.person].append(f"{offset}:{signal.id}:{word}:{signal.occurred_ms}/{signal.accepted_ms}")
+    return told
 
 
 def _signal(value: bytes) -> signals.Signal | None:
@@ -232,7 +245,8 @@ def _miscounted(found: Evidence) -> list[str]:
         if orders != expected.orders:
             lines.append(f"{key}: {orders} orders, sent {expected.orders}")
         if cart != expected.cart:
-            lines.append(f"{key}: a cart of {cart}, sent {expected.cart}")
+            story = " ".join(found.stories[key])
+            lines.append(f"{key}: a cart of {cart}, sent {expected.cart}; the log has {story}")
     return lines
 
 
