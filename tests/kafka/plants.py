@@ -34,7 +34,8 @@ def _commit_first(work: Work, base: Any) -> Any:
         """Offsets before what they cover is durable."""
 
         async def force_commit(self, *args: Any, **options: Any) -> bool:
-            await self._commit(dict(work.positions))
+            if work.positions:
+                await self._commit(dict(work.positions))
             await asyncio.sleep(WINDOW_SECONDS)
             return bool(await super().force_commit(*args, **options))
 
