@@ -32,6 +32,7 @@ PARTITIONS_MAX = 1024  # more people-keyed partitions than any cluster here need
 INTERCOM_HOSTS = {
     "us": "https://api.intercom.io", "eu": "https://api.eu.intercom.io", "au": "https://api.au.intercom.io"
 }  # fmt: skip
+CUSTOMERIO_HOSTS = {"us": "https://cdp.customer.io/v1", "eu": "https://cdp-eu.customer.io/v1"}
 _WORD = re.compile(r"[!-~]+")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -91,6 +92,13 @@ class Settings(BaseModel):
     intercom_url: str | None = Field(default=None, description="address of the Intercom API, instead of a region")
     intercom_client_secrets: Secrets = Field(default=(), description="client secrets that sign Intercom's webhooks")
 
+    customerio_write_key: SecretStr | None = Field(
+        default=None, description="write key of a Data Pipelines source; moments are told back to Customer.io with it"
+    )
+    customerio_region: Literal["us", "eu"] = Field(default="us", description="us or eu")
+    customerio_url: str | None = Field(
+        default=None, description="address of the Data Pipelines API, instead of a region"
+    )
     customerio_webhook_secrets: Secrets = Field(default=(), description="signing keys of reporting webhooks")
     customerio_pipelines_secrets: Secrets = Field(default=(), description="shared secrets of the Webhook destination")
     customerio_pipelines_open: bool = Field(
@@ -115,7 +123,7 @@ class Settings(BaseModel):
         read_clock(value)
         return value
 
-    @field_validator("intercom_token")
+    @field_validator("intercom_token", "customerio_write_key")
     @classmethod
     def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
         """What no header can carry is refused here, since the HTTP client would quote it in its error."""
@@ -123,7 +131,7 @@ class Settings(BaseModel):
             raise ValueError("not one word of printable ASCII characters, as tokens are")
         return value
 
-    @field_validator("intercom_url")
+    @field_validator("intercom_url", "customerio_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         if value is not None:
@@ -150,6 +158,10 @@ class Settings(BaseModel):
     @property
     def intercom_address(self) -> str:
         return (self.intercom_url or INTERCOM_HOSTS[self.intercom_region]).rstrip("/")
+
+    @property
+    def customerio_address(self) -> str:
+        return (self.customerio_url or CUSTOMERIO_HOSTS[self.customerio_region]).rstrip("/")
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

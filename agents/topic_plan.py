@@ -11,6 +11,7 @@ from contracts.topics import OURS, STATE_SEGMENT_MS, Topic, in_sync_min, state_o
 
 APP_NAME = "concierge"  # consumer group, and first part of the names of the state's topics
 TABLES = ("people", "contacts")
+TELLING_TABLE = "untold"  # of what waits for Customer.io; there only where a write key is set
 CLEANUP = "cleanup.policy"
 REMEDY = "run `concierge topics` to see the differences and `concierge topics --apply` to make what is missing"
 
@@ -64,7 +65,8 @@ def changelog(table: str) -> str:
 
 def wanted(settings: Settings) -> tuple[Wanted, ...]:
     """Every topic that Concierge writes, for this number of partitions and replicas."""
-    state = tuple(state_of(table, app=APP_NAME) for table in TABLES)
+    tables = (*TABLES, *([TELLING_TABLE] if settings.customerio_write_key is not None else []))
+    state = tuple(state_of(table, app=APP_NAME) for table in tables)
     return tuple(
         Wanted(topic.name, settings.partitions, topic.keyed_by_person, settings.replication, _configuration(topic, settings))
         for topic in OURS + state

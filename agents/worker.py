@@ -15,6 +15,7 @@ from agents import kafka_security
 from agents.clock import Clock, WallClock
 from agents.courier_agent import CODEC as CONTACTS_CODEC
 from agents.courier_agent import CourierAgent
+from agents.customerio import Pipelines
 from agents.ingest import Ingest
 from agents.intercom import Intercom, TryLater, Unknown
 from agents.judge import CODEC as PEOPLE_CODEC
@@ -27,10 +28,12 @@ from agents.measuring import Measuring
 from agents.probes import Told, serving
 from agents.reliable import EXIT_FAILED, App, Output, create_app
 from agents.settings import Settings
-from agents.topic_plan import APP_NAME
+from agents.teller_agent import CODEC as UNTOLD_CODEC
+from agents.teller_agent import TellerAgent
+from agents.topic_plan import APP_NAME, TELLING_TABLE
 from contracts.fields import manifest
 from contracts.policy import Policy, load
-from contracts.topics import COMMANDS, SIGNALS
+from contracts.topics import COMMANDS, DECISIONS, SIGNALS
 
 REGISTER_AGAIN_SECONDS = 5.0  # Intercom is away: everything else goes on meanwhile
 log = structlog.get_logger(__name__)
@@ -83,6 +86,9 @@ def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int])
     else:
         log.warning("no_courier", reason="CONCIERGE_INTERCOM_TOKEN is not set, so nothing is sent to Intercom")
     read = [*sources, SIGNALS.name, *([COMMANDS.name] if courier is not None else [])]
+    if settings.customerio_write_key is not None:
+        _add_teller(app, settings, clock)
+        read.append(DECISIONS.name)
     measuring = Measuring(app, read, judge, courier, clock)
 
     async def measure() -> None:
@@ -131,6 +137,24 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock, jud
 
     app.task(delivering)
     return courier
+
+
+def _add_teller(app: App, settings: Settings, clock: Clock) -> None:
+    assert settings.customerio_write_key is not None, "asked by the caller"
+    pipelines = Pipelines(
+        base_url=settings.customerio_address, write_key=settings.customerio_write_key.get_secret_value(),
+        allowed=app.confirmed,
+    )  # fmt: skip
+    teller = TellerAgent(sender=pipelines, clock=clock)
+    app.agent(DECISIONS.name, partitions=settings.partitions, table=TELLING_TABLE, codec=UNTOLD_CODEC)(teller)
+
+    async def telling() -> None:
+        try:
+            await teller.run()
+        finally:
+            await pipelines.close()
+
+    app.task(telling)
 
 
 async def _register(intercom: Intercom, policy: Policy) -> None:

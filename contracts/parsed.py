@@ -11,7 +11,7 @@ RejectReason = Literal[
     "not_json", "not_utf8", "too_large", "too_deep", "too_many_calls", "wrong_type", "unknown_envelope", "no_type",
     "no_person", "bad_key", "ancient",
 ]  # fmt: skip
-IgnoreReason = Literal["group", "empty_batch", "no_person", "topic", "ping", "preferences", "housekeeping"]
+IgnoreReason = Literal["group", "empty_batch", "no_person", "topic", "ping", "preferences", "housekeeping", "ours"]
 
 
 class Rejected(NamedTuple):

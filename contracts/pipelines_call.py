@@ -6,6 +6,7 @@ page and screen tell what was done, message metrics among them; group is passed 
 
 from typing import Any
 
+from contracts import told_back
 from contracts.message_metric import consent_of, message_of
 from contracts.money import read_amount
 from contracts.occurrence import of_call
@@ -47,6 +48,8 @@ def read_call(
     kind = call["type"]
     if kind == "group":
         return "group"
+    if told_back.is_ours(call):
+        return "ours"
     occurred_ms = of_call(call, batch.get("sentAt"), accepted_ms)
     if kind == "alias":
         return _alias(call, message_id, occurred_ms, accepted_ms)
