@@ -119,6 +119,17 @@ class Courier:
             heapq.heappush(self._lanes[lane], (ready_ms, self._number, partition, person))
             self._wake.set()
 
+    def again(self, partition: int, person: str) -> None:
+        """Plans that a settled contact is read and, where it differs, written, as if nothing were known of it."""
+        owned = self._partitions.get(partition)
+        contact = owned.contacts.get(person) if owned is not None else None
+        if owned is None or contact is None:
+            return
+        after = desired.again(contact, self._clock.now_ms())
+        if after is not contact:
+            owned.contacts.put(person, after)
+            self.resume(partition, person)
+
     @property
     def pending_count(self) -> int:
         """Contacts whose newest command has no outcome yet, as far as it was read."""

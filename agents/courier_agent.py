@@ -16,6 +16,7 @@ from agents.clock import Clock, SimulatedClock
 from agents.courier import Courier, Shower
 from agents.desired import Contact
 from agents.measures import QUARANTINED
+from agents.reconciling import Reconciling
 from agents.reliable import Codec, Output, Record, Store
 from contracts import commands, signals, topics
 from contracts.signals import Delivered
@@ -63,8 +64,9 @@ class Contacts:
     def put(self, person: str, contact: Contact) -> None:
         self._store.put(person.encode(), contact)
 
-    def pending(self) -> list[str]:
-        return [key.decode() for key, record in self._store.items() if isinstance(record, Contact) and record.pending]
+    def all(self) -> list[tuple[str, bool]]:
+        """Every person, and whether a command of theirs has no outcome yet."""
+        return [(key.decode(), record.pending) for key, record in self._store.items() if isinstance(record, Contact)]
 
 
 class _Reading:
@@ -88,9 +90,15 @@ class CourierAgent:
         clock: Clock,
         settle_seconds: float,
         log_times_ms: Callable[[], Mapping[int, int | None]],
+        reconciling: Reconciling | None = None,
     ) -> None:
-        """log_times_ms: log time of each partition that is judged here, None before all sources have spoken."""
+        """log_times_ms: log time of each partition that is judged here, None before all sources have spoken.
+
+        reconciling: the pass in the background, None where there is none.
+        """
         self._app = app
+        self._reconciling = reconciling
+        self._contacts: dict[int, Contacts] = {}
         self._clock = clock
         self._log_times_ms = log_times_ms
         self._courier = Courier(
@@ -107,11 +115,17 @@ class CourierAgent:
         contacts = Contacts(store)
         self._courier.assign(partition, contacts)
         self._reading[partition] = _Reading(committed, self._clock.now_ms())
-        for person in contacts.pending():
-            self._courier.resume(partition, person)
+        self._contacts[partition] = contacts
+        for person, pending in contacts.all():
+            if pending:
+                self._courier.resume(partition, person)
+            self._meet(partition, person)
 
     def revoked(self, partition: int) -> None:
         self._reading.pop(partition, None)
+        self._contacts.pop(partition, None)
+        if self._reconciling is not None:
+            self._reconciling.rounds.forget(partition)
         self._courier.revoke(partition)
 
     def batch(self, store: Store | None, records: Sequence[Record]) -> Iterable[Output]:
@@ -124,6 +138,7 @@ class CourierAgent:
                 unreadable.append(_quarantined(record))
             else:
                 self._courier.desire(record.partition, command)
+                self._meet(record.partition, command.person)
         return unreadable
 
     def before_flush(self, store: Store | None, next_offset: int) -> None:
@@ -131,16 +146,31 @@ class CourierAgent:
 
     async def run(self) -> None:
         """Delivers until cancelled. Raises Unauthorized and what the log raises: the worker then stops, nothing is lost."""
-        reading = asyncio.create_task(self._read_to_the_end())
-        delivering = asyncio.create_task(self._courier.run())
+        parts = [self._read_to_the_end(), self._courier.run()]
+        if self._reconciling is not None:
+            parts.append(self._reconciling.run(self))
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
-            done, _ = await asyncio.wait({reading, delivering}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (reading, delivering):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(reading, delivering, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def record(self, partition: int, person: str) -> Contact | None:
+        """The record of a person; None where the partition is not this worker's, or was not yet read to its end."""
+        contacts = self._contacts.get(partition)
+        return contacts.get(person) if contacts is not None and partition not in self._reading else None
+
+    def again(self, partition: int, person: str) -> None:
+        """Have the contact read and written where it differs."""
+        self._courier.again(partition, person)
+
+    def _meet(self, partition: int, person: str) -> None:
+        if self._reconciling is not None:
+            self._reconciling.rounds.meet(partition, person)
 
     async def _read_to_the_end(self) -> None:
         while True:

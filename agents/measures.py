@@ -74,6 +74,11 @@ RATE_LEFT = Gauge("concierge_intercom_rate_left", "Requests left in Intercom's p
 PENDING = Gauge(
     "concierge_commands_pending", "Contacts whose newest command has no outcome yet, settling ones included"
 )
+RECONCILED = Counter(
+    "concierge_reconciled",
+    "Contacts held against their record in the background: agrees, or how it differs; later: Intercom could not be asked",
+    ["found"],
+)
 TOLD_BACK = Counter(
     "concierge_told_back",
     "Calls to Customer.io: told, refused; later: batches that are repeated; and decisions of which nothing is told, by why",
@@ -83,4 +88,5 @@ TOLD_BACK = Counter(
 ALL = (
     RUNNING, POLICIES, RECEIVED, RECEIVE_SECONDS, SIGNALLED, QUARANTINED, IGNORED, TAKEN, DECIDED, LOG_TIME_LAG, TROUBLES, LAG,
     PARTITIONS, LIVE, READY, COMMITS, FLUSH_SECONDS, FLUSHED, REBALANCES, DELIVERED, REQUESTS, RATE_LEFT, PENDING, TOLD_BACK,
+    RECONCILED,
 )  # fmt: skip

@@ -90,6 +90,10 @@ class Settings(BaseModel):
     intercom_token: SecretStr | None = Field(default=None, description="access token of the Intercom workspace")
     intercom_region: Literal["us", "eu", "au"] = Field(default="us", description="us, eu or au")
     intercom_url: str | None = Field(default=None, description="address of the Intercom API, instead of a region")
+    reconcile_seconds: float | None = Field(
+        default=None, ge=1, le=86_400,
+        description="between two contacts that a worker looks at again in Intercom; none where not set",
+    )  # fmt: skip
     intercom_client_secrets: Secrets = Field(default=(), description="client secrets that sign Intercom's webhooks")
 
     customerio_write_key: SecretStr | None = Field(

@@ -26,6 +26,7 @@ from agents.marks import Marks, Source
 from agents.measures import RUNNING
 from agents.measuring import Measuring
 from agents.probes import Told, serving
+from agents.reconciling import Reconciling
 from agents.reliable import EXIT_FAILED, App, Output, create_app
 from agents.settings import Settings
 from agents.teller_agent import CODEC as UNTOLD_CODEC
@@ -119,12 +120,18 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock, jud
         now_ms=WallClock().now_ms,  # Intercom's reset header speaks of the wall
         allowed=app.confirmed,
     )
+    reconciling = None
+    if settings.reconcile_seconds is not None:
+        reconciling = Reconciling(
+            intercom=intercom, now_ms=clock.now_ms, seconds=settings.reconcile_seconds, mend=policy.mend
+        )
     courier = CourierAgent(
         app=app,
         intercom=intercom,
         clock=clock,
         settle_seconds=policy.settle / 1000,
         log_times_ms=judge.log_times_ms,
+        reconciling=reconciling,
     )
     app.agent(COMMANDS.name, partitions=settings.partitions, table="contacts", codec=CONTACTS_CODEC)(courier)
 

@@ -156,6 +156,11 @@ class Policy(Rule):
         default="go_on",
         description="When this policy takes over from another, moments that run go on by its rules, or all of them end.",
     )
+    mend: bool = Field(
+        default=False,
+        strict=True,
+        description="What somebody edits by hand of our attributes in Intercom is written right again, not only counted.",
+    )
     audiences: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Audience] = Field(
         min_length=1,
         max_length=AUDIENCES_MAX,

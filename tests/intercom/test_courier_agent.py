@@ -8,10 +8,12 @@ import msgspec
 from agents import desired
 from agents.clock import WallClock
 from agents.courier_agent import CODEC, CourierAgent
+from agents.reconciling import Reconciling
 from agents.reliable import Handler, Output, Record, Store
 from contracts import commands, signals, topics
 from contracts.commands import Command
-from tests.intercom.scene import activation, withdrawal
+from contracts.signals import Scalar
+from tests.intercom.scene import FLAG, START_MS, activation, withdrawal
 from tests.intercom.world import FakeIntercom, until
 
 FAR_MS = 253_402_300_000_000  # these tests run on the wall's clock, where the scene's instants are long ago
@@ -160,3 +162,36 @@ async def test_no_activation_goes_before_what_was_accepted_in_the_meantime_was_j
     await made.look()
     await until(lambda: len(intercom.calls) == 1)
     running.cancel()
+
+
+async def test_the_background_pass_runs_beside_it_and_waits_until_its_partition_was_read() -> None:
+    class Edited(FakeIntercom):
+        looks = 0
+
+        async def look(self, command: Command) -> dict[str, Scalar]:
+            self.looks += 1
+            return {**command.attributes, FLAG: None}
+
+        def wanted(self, command: Command) -> dict[str, Scalar]:
+            return command.attributes
+
+    intercom, store, app = Edited(), table({}), FakeApp(end=1, position=0)
+    background = Reconciling(intercom=intercom, now_ms=lambda: START_MS, seconds=0, mend=True)
+    courier = CourierAgent(
+        app=app, intercom=intercom, clock=WallClock(), settle_seconds=0, log_times_ms=dict, reconciling=background
+    )
+    courier.assigned(store, 3, None)
+    command = due_now()
+    kept = desired.settled(desired.desire(desired.Contact(), command, START_MS), 1, None)
+    store.put(command.person.encode(), kept)
+    background.rounds.meet(3, command.person)
+    assert courier.record(3, command.person) is None, "an unread command may say something newer"
+    running = asyncio.create_task(courier.run())
+    app.position = 1
+    await courier.look()
+    await until(lambda: intercom.looks > 0 and len(app.produced) > 0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert intercom.calls[0] == (command.person, 1), "it was shown again, by the courier"
+    courier.revoked(3)
+    assert courier.record(3, command.person) is None and background.rounds.next() is None

@@ -13,6 +13,7 @@ from agents.agreement import OVERDUE_MS, drift
 from agents.desired import Contact
 from agents.examination import WAITS_MAX, examine
 from agents.intercom import Ambiguous, Intercom, TryLater
+from agents.reconciling import Reconciling, Rounds
 from contracts.commands import Command
 from contracts.signals import Scalar
 from rehearsal.intercom import intercom_app
@@ -204,3 +205,86 @@ async def test_an_examination_gives_up_where_intercom_never_answers() -> None:
     with pytest.raises(TryLater):
         await examine({PERSON: settled(activation())}, away, now_ms=lambda: START_MS, sleep=at_once)
     assert away.asked == WAITS_MAX
+
+
+class Wards:
+    """A courier's partition as the background pass sees it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def record(self, partition: int, person: str) -> Contact | None:
+        return self.world.kept.get(person) if partition == 0 else None
+
+    def again(self, partition: int, person: str) -> None:
+        self.world.courier.again(partition, person)
+
+
+def reconciling(scene: Scene, *, mend: bool) -> Reconciling:
+    made = Reconciling(intercom=scene.intercom, now_ms=scene.clock.now_ms, seconds=10, mend=mend)
+    made.rounds.meet(0, PERSON)
+    return made
+
+
+async def test_the_background_pass_counts_a_hand_edit_and_mends_it_only_where_the_policy_says_so(
+    scene: Scene, world: World
+) -> None:
+    wards = Wards(world)
+    assert await reconciling(scene, mend=True).look(wards) == "agrees"
+    scene.workspace.update(scene.contact().id, {"custom_attributes": {FLAG: False}})
+    assert await reconciling(scene, mend=False).look(wards) == "edited"
+    await world.after(60)
+    assert scene.contact().custom[FLAG] is False
+    assert await reconciling(scene, mend=True).look(wards) == "edited"
+    await world.after(60)
+    assert scene.contact().custom[FLAG] is True
+    assert await reconciling(scene, mend=True).look(wards) == "agrees"
+    assert len(scene.contact().events) == 1
+
+
+async def test_the_background_pass_leaves_alone_what_waits_what_moved_and_what_is_not_its_own(
+    scene: Scene, world: World
+) -> None:
+    wards, background = Wards(world), reconciling(scene, mend=True)
+    scene.workspace.update(scene.contact().id, {"custom_attributes": {FLAG: False}})
+
+    def a_purchase_comes(_: httpx.Request) -> None:
+        scene.validated.before = None
+        world.courier.desire(0, withdrawal())
+
+    scene.validated.before = a_purchase_comes
+    assert await background.look(wards) is None, "the record moved while Intercom was asked"
+    asked = len(scene.calls())
+    assert await background.look(wards) is None, "a command waits"
+    background.rounds.forget(0)
+    assert await background.look(wards) is None
+    background.rounds.meet(1, PERSON)
+    assert await background.look(wards) is None
+    assert len(scene.calls()) == asked
+
+
+async def test_the_background_pass_counts_what_it_cannot_ask_and_goes_on(scene: Scene, world: World) -> None:
+    wards, background = Wards(world), reconciling(scene, mend=True)
+    scene.faults = ["busy"]
+    assert await background.look(wards) == "later"
+    scene.clock.pass_seconds(20)
+    assert await background.look(wards) == "agrees"
+    scene.workspace.archive(scene.contact().id, archived=True)
+    assert await background.look(wards) == "missing"
+    assert world.kept[PERSON].pending is False, "a contact that is gone is not mended"
+
+
+def test_the_rounds_draw_fairly_within_their_bound() -> None:
+    counts = dict.fromkeys(range(100), 0)
+    for _ in range(300):
+        rounds = Rounds(places_max=10)
+        for number in range(100):
+            rounds.meet(number % 4, str(number))
+        seen = {place for _ in range(30) if (place := rounds.next()) is not None}
+        assert len(seen) == 10
+        for _, person in seen:
+            counts[int(person)] += 1
+        rounds.forget(1)
+        left = {place for _ in range(30) if (place := rounds.next()) is not None}
+        assert left == {place for place in seen if place[0] != 1}
+    assert min(counts.values()) >= 8 and max(counts.values()) <= 62, "each is drawn 30 times in 300, give or take"
