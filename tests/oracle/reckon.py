@@ -206,6 +206,7 @@ class Life:
         self.advance(at_ms - 1)
         came = weaker.active
         if self.facts.erased:
+            self.facts = Facts(erased=True)  # nothing is known of who was erased
             if came is not None:
                 self._withdraw(weaker.key, came, "erased", at_ms)
             return
