@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 PURE_IMPORTS = frozenset(
     {
-        "collections.abc", "contracts", "decimal", "enum", "hashlib", "heapq", "itertools", "json", "math", "msgspec", "re",
-        "streams", "typing", "datetime",
+        "collections.abc", "contracts", "dataclasses", "decimal", "enum", "functools", "hashlib", "heapq", "itertools", "json",
+        "math", "msgspec", "operator", "re", "streams", "typing", "datetime",
     }
 )  # fmt: skip
 DATA_IMPORTS = frozenset({"pydantic", "zoneinfo", "difflib", "fnmatch", "functools", "pathlib"})
