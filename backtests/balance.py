@@ -15,6 +15,18 @@ class Balance(NamedTuple):
     alarm: bool
 
 
+def balance_of(holdout: int, chances: Sequence[float]) -> Balance:
+    """holdout: how many of these people are held out; chances: how likely each was to be. Equal chances give `balance`.
+
+    People with several keys have chances of their own: they stay only where all of their keys fell into one arm.
+    """
+    spread = sum(chance * (1 - chance) for chance in chances)
+    if spread == 0:
+        return Balance(1.0, False)
+    p = float(special.chdtrc(1, (holdout - sum(chances)) ** 2 / spread))
+    return Balance(p, p < ALARM_BELOW)
+
+
 def balance(counts: Sequence[int], weights: Sequence[float]) -> Balance:
     """counts: people per arm; weights: what each arm was meant to get, in any unit. An arm of weight zero is left out.
 

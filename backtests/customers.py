@@ -40,6 +40,14 @@ class Group(NamedTuple):
     before: Worth
     people: int
 
+    def first(self, count: int) -> "Group":
+        """The first so many people alone."""
+        now, before = (
+            Worth(*(None if values is None else values[:count] for values in worth))
+            for worth in (self.now, self.before)
+        )
+        return Group(now, before, min(count, self.people))
+
 
 class Customers(NamedTuple):
     """both_arms: people who stood in both and are left out. ignored: columns that say nothing here."""

@@ -4,11 +4,11 @@ Each metric has an absolute and a relative lift: the estimate of a single look, 
 and the confidence sequence that may be looked at each week. What cannot be said is null, with the reason beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from backtests import sequences
-from backtests.balance import balance
+from backtests.balance import Balance
 from backtests.customers import Group
 from backtests.estimates import ALPHA, Estimate, Refused, absolute, relative
 from backtests.holm import holm
@@ -21,27 +21,21 @@ from backtests.verdicts import Evidence, verdict
 class Asked(NamedTuple):
     """How it is compared. goals: the metrics that Holm's correction is over. detect: the smallest relative lift of interest.
 
-    share: of the holdout, as it was meant; None: unknown, so the split is not checked. margin_rate: where costs are unknown.
-    quantile: where extremes are cut, None: they are not. tuned_for: people at which the sequences are tightest.
+    margin_rate: margin of revenue, where costs are unknown. quantile: where extremes are cut, None: they are not.
+    tuned_for: people at which the sequences are tightest.
     """
 
     goals: Sequence[Name] = NAMES
     detect: float = 0.1
-    share: float | None = None
     margin_rate: float | None = None
     quantile: float | None = None
     tuned_for: int = TUNED_FOR_PEOPLE
 
 
 def lift(
-    holdout: Group,
-    assisted: Group,
-    asked: Asked,
-    *,
-    per_week: float | None = None,
-    assigned: tuple[int, int] | None = None,
+    holdout: Group, assisted: Group, asked: Asked, *, splits: Mapping[str, Any], per_week: float | None
 ) -> dict[str, Any]:
-    """per_week: new people a week, None where that is unknown. assigned: people held out and assisted before any trigger."""
+    """splits: see split_told; the alarm of any outdoes every number. per_week: new people a week, None: unknown."""
     found: dict[Name, Compared] = {}
     refused: dict[str, str] = {}
     for name in NAMES:
@@ -51,8 +45,8 @@ def lift(
             refused[name] = str(refusal)
     primary = next((name for name in ("margin", "revenue_per_customer", "conversion") if name in found), None)
     people = {"holdout": holdout.people, "assisted": assisted.people}
-    splits = _splits(asked.share, people, assigned)
-    plan = _plan(found[primary], people, asked, per_week) if primary is not None else None
+    share = splits["triggered"]["meant_share"] if "triggered" in splits else None
+    plan = _plan(found[primary], people, asked.detect, share, per_week) if primary is not None else None
     evidence = _evidence(found[primary], assisted.people, asked) if primary is not None else None
     broken = [name for name, split in splits.items() if split["alarm"]]
     answer, sentence = verdict(evidence, plan, broken=broken, splits=splits)
@@ -60,7 +54,7 @@ def lift(
         "answer": answer,
         "sentence": sentence,
         "people": people,
-        "splits": splits,
+        "splits": dict(splits),
         "primary": primary,
         "plan": plan,
         "metrics": _metrics(found, asked),
@@ -76,30 +70,24 @@ def _evidence(compared: Compared, assisted: int, asked: Asked) -> Evidence | Non
     return Evidence(compared.name, compared.absolute.value, look.low, look.high, share, assisted)
 
 
-def _splits(share: float | None, people: dict[str, int], assigned: tuple[int, int] | None) -> dict[str, Any]:
-    if share is None:
-        return {}
-    counts = {"triggered": (people["holdout"], people["assisted"])}
-    if assigned is not None:
-        counts["assigned"] = assigned
-    splits = {}
-    for name, (held, rest) in counts.items():
-        judged = balance((held, rest), (share, 1 - share))
-        splits[name] = {
-            "holdout": held, "assisted": rest, "meant_share": share, "p": judged.p, "alarm": judged.alarm,
-        }  # fmt: skip
-    return splits
+def split_told(holdout: int, assisted: int, meant_share: float, judged: Balance) -> dict[str, Any]:
+    """How people were split, beside the share of the holdout that was meant."""
+    return {
+        "holdout": holdout, "assisted": assisted, "meant_share": meant_share, "p": judged.p, "alarm": judged.alarm,
+    }  # fmt: skip
 
 
-def _plan(compared: Compared, people: dict[str, int], asked: Asked, per_week: float | None) -> dict[str, Any] | None:
+def _plan(
+    compared: Compared, people: dict[str, int], detect: float, share: float | None, per_week: float | None
+) -> dict[str, Any] | None:
     """What it takes to see a lift of `detect`; None where the baseline may be zero, so that no share of it says anything."""
     total = people["holdout"] + people["assisted"]
-    share = asked.share if asked.share is not None else people["holdout"] / total
+    share = people["holdout"] / total if share is None else share
     if isinstance(compared.relative, str) or not 0 < share < 1:
         return None
     baseline, variance = compared.plain[0].raw, compared.adjusted[0].variance
-    needed = people_needed(baseline, variance, lift=asked.detect, holdout=share)
-    return {"detect": asked.detect, "holdout": share, "people": total, "needed": needed, "per_week": per_week}
+    needed = people_needed(baseline, variance, lift=detect, holdout=share)
+    return {"detect": detect, "holdout": share, "people": total, "needed": needed, "per_week": per_week}
 
 
 def _metrics(found: dict[Name, Compared], asked: Asked) -> dict[str, Any]:
@@ -120,7 +108,7 @@ def _metrics(found: dict[Name, Compared], asked: Asked) -> dict[str, Any]:
         }
         for kind in ("absolute", "relative"):
             estimate: Estimate | str = getattr(compared, kind)
-            entry[kind] = None if isinstance(estimate, str) else _told(estimate, asked.tuned_for)
+            entry[kind] = None if isinstance(estimate, str) else estimate_told(estimate, asked.tuned_for)
             if isinstance(estimate, str):
                 entry[f"{kind}_refused"] = estimate
             else:
@@ -134,11 +122,12 @@ def _metrics(found: dict[Name, Compared], asked: Asked) -> dict[str, Any]:
 
 def _unadjusted(compared: Compared, tuned_for: int) -> dict[str, Any]:
     plain = (tried(absolute, compared.plain), tried(relative, compared.plain))
-    told = [None if isinstance(estimate, str) else _told(estimate, tuned_for) for estimate in plain]
+    told = [None if isinstance(estimate, str) else estimate_told(estimate, tuned_for) for estimate in plain]
     return dict(zip(("absolute", "relative"), told, strict=True))
 
 
-def _told(estimate: Estimate, tuned_for: int) -> dict[str, Any]:
+def estimate_told(estimate: Estimate, tuned_for: int) -> dict[str, Any]:
+    """An estimate of a single look, and the sequence that holds at any."""
     look = sequences.look(estimate, tuned_for=tuned_for)
     return {
         "value": estimate.value, "se": estimate.se, "low": estimate.low, "high": estimate.high, "p": estimate.p,

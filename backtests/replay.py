@@ -5,15 +5,23 @@ for whoever wants to look at them.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
-from contracts.signals import Marked, PersonSignal, Ruled
-from streams.partition import Effects, Partition
+from contracts.signals import Marked, PersonSignal, Ruled, Signal
+from streams.partition import Effects
 
 SOURCE = "history/0"
 
 
+class Takes(Protocol):
+    """A partition of the thinking, or who stands before one and watches."""
+
+    def take(self, signal: Signal, position: int, /) -> Effects:
+        """Apply one record of the log."""
+
+
 def replay(
-    history: Iterable[PersonSignal | Ruled], partition: Partition, *, until_ms: int | None = None
+    history: Iterable[PersonSignal | Ruled], partition: Takes, *, until_ms: int | None = None
 ) -> Iterator[Effects]:
     """Effects of each record of the log that the history makes; `history` in order of acceptance.
 

@@ -1,12 +1,27 @@
 """`concierge lift`: did it pay? Assisted people against held-out ones, in one sentence first and in numbers below."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from console.command import MISUSE, NO, complain, refusing
+from console.policy import PolicyFile, shipped
+from console.progress import bars
 
+if TYPE_CHECKING:
+    from backtests.lift import Asked
+
+Input = Annotated[
+    Path | None, typer.Argument(metavar="[INPUT]", help="Calls in any envelope, one a line (JSONL, gzip too).")
+]
+Decisions = Annotated[
+    Path | None, typer.Option("--decisions", help="What was decided: decisions.jsonl, or the folder of a backtest.")
+]
+From = Annotated[str | None, typer.Option("--from", help="Moments from this instant on, included.")]
+To = Annotated[str | None, typer.Option("--to", help="Moments up to this instant, not included.")]
+Window = Annotated[str, typer.Option("--window", help="How long after the moment orders count.")]
+Before = Annotated[str, typer.Option("--before", help="How long before it orders serve to take noise off (CUPED).")]
 FromCsv = Annotated[
     Path | None,
     typer.Option("--from-csv", help="Customers in a table: person, arm, orders, gross, discount, cost, any pre_*."),
@@ -32,6 +47,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.
 
 
 def lift(
+    source: Input = None,
+    decisions: Decisions = None,
+    from_: From = None,
+    to: To = None,
+    window: Window = "14d",
+    before: Before = "28d",
+    policy: PolicyFile = None,
     from_csv: FromCsv = None,
     plan: Plan = None,
     holdout: HoldoutShare = None,
@@ -42,34 +64,105 @@ def lift(
     tuned_for: TunedFor = 5000,
     json: AsJson = False,
 ) -> None:
-    """Did it pay? Assisted people against held-out ones.
+    """Did it pay? Assisted people against those held out, who would have had the same moment.
 
     Exit code 1 when the answer is no: it cost, made no difference, or the numbers are not to be trusted.
 
-    Example: concierge lift --from-csv customers.csv --holdout 0.1
+    Example: concierge lift events.jsonl --decisions result/ --from 2019-10-01T00:00:00Z --to 2019-11-01T00:00:00Z
+    Customers in a table: concierge lift --from-csv customers.csv --holdout 0.1
     Before the start: concierge lift --plan 0.08 --holdout 0.1
     """
     _check(holdout, detect, margin_rate, winsorise, tuned_for)
     if plan is not None:
         _plan(plan, 0.1 if holdout is None else holdout, detect, json)
         return
-    if from_csv is None:
-        complain("Missing option '--from-csv' (or '--plan'). Try `concierge lift --help`.")
-        raise typer.Exit(MISUSE)
-    from backtests import lift as lifts
-    from backtests.customers import CustomersError
-    from backtests.customers import from_csv as read
+    from backtests.lift import Asked
     from backtests.verdicts import NO as ANSWERS_OF_NO
 
-    asked = lifts.Asked(_goals(goals), detect, holdout, margin_rate, winsorise, tuned_for)
-    with refusing(CustomersError):
-        customers = read(from_csv)
-    told = lifts.lift(customers.holdout, customers.assisted, asked)
-    told["left_out"] = {"both_arms": customers.both_arms}
-    told["ignored_columns"] = list(customers.ignored)
+    asked = Asked(_goals(goals), detect, margin_rate, winsorise, tuned_for)
+    if from_csv is not None:
+        told = _of_table(from_csv, holdout, asked)
+    elif source is not None and decisions is not None and from_ is not None and to is not None:
+        with refusing(ValueError):
+            span = (
+                _instant("--from", from_),
+                _instant("--to", to),
+                _length("--window", window),
+                _length("--before", before),
+            )
+            if span[0] >= span[1]:
+                raise ValueError("--to: must be later than --from")
+        told = _of_history(source, decisions, policy, span, asked)
+    else:
+        complain(
+            "Missing INPUT, '--decisions', '--from' and '--to' (or '--from-csv', or '--plan'). Try `concierge lift --help`."
+        )
+        raise typer.Exit(MISUSE)
     _tell(told, json)
     if told["answer"] in ANSWERS_OF_NO:
         raise typer.Exit(NO)
+
+
+def _of_table(table: Path, holdout: float | None, asked: "Asked") -> dict[str, Any]:
+    from backtests.balance import balance
+    from backtests.customers import CustomersError, from_csv
+    from backtests.lift import lift, split_told
+
+    with refusing(CustomersError):
+        customers = from_csv(table)
+    held, rest = customers.holdout.people, customers.assisted.people
+    splits = {}
+    if holdout is not None:
+        splits["triggered"] = split_told(held, rest, holdout, balance((held, rest), (holdout, 1 - holdout)))
+    told = lift(customers.holdout, customers.assisted, asked, splits=splits, per_week=None)
+    told["left_out"] = {"both_arms": customers.both_arms}
+    told["ignored_columns"] = list(customers.ignored)
+    return told
+
+
+def _of_history(
+    source: Path, decisions: Path, policy: Path | None, span: tuple[int, int, int, int], asked: "Asked"
+) -> dict[str, Any]:
+    import tempfile
+
+    from backtests import history as histories
+    from backtests.experiment import DecisionsError, experiment, read_decisions
+    from backtests.history import HistoryError
+    from backtests.outcomes import OutcomesError, Span
+    from contracts.policy import PolicyError, load
+
+    with refusing(PolicyError, HistoryError, DecisionsError, OutcomesError):
+        rules = load(policy or shipped())
+        histories.check(source)
+        made = list(read_decisions(decisions))
+        if asked.margin_rate is None:
+            asked = asked._replace(margin_rate=rules.margin_rate)
+        with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as unread, bars("reading") as (reading,):
+            history = histories.read(source, spool=spool, quarantine=unread, progress=reading)
+            told = experiment(history.signals(), made, rules, Span(*span), asked)
+    told["rejected"] = dict(sorted(history.rejected.items()))
+    return told
+
+
+def _instant(option: str, text: str) -> int:
+    from contracts.instant import from_rfc3339
+
+    try:
+        return from_rfc3339(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
+def _length(option: str, text: str) -> int:
+    from contracts.policy_values import span_ms
+
+    try:
+        length_ms = span_ms(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if length_ms <= 0:
+        raise ValueError(f"{option}: write a duration such as 14d")
+    return length_ms
 
 
 def _check(

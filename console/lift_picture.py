@@ -8,6 +8,7 @@ from rich.table import Table
 from backtests.verdicts import WORDS
 
 BAR_CELLS = 31  # odd, so that zero has a cell of its own in the middle
+WEEKS_SHOWN = 16  # a screen of them; all are in the JSON
 SHARES = ("conversion", "discount_rate")
 
 
@@ -26,6 +27,11 @@ def picture(told: dict[str, Any]) -> None:
     adjusted = [WORDS[name] for name, metric in told["metrics"].items() if metric["theta"]]
     if adjusted:
         console.print(f"Less noise by what people did before (CUPED): {', '.join(adjusted)}.", soft_wrap=True)
+    if told.get("looks"):
+        _weeks(console, told["looks"], told["primary"])
+    if "intention_to_treat" in told:
+        _intention(console, told["intention_to_treat"])
+        _written_to(console, told["contamination"])
     for name, split in told["splits"].items():
         state = "ALARM: not the split that was meant" if split["alarm"] else "as meant"
         console.print(
@@ -37,6 +43,44 @@ def picture(told: dict[str, Any]) -> None:
     for reason, count in told["left_out"].items():
         if count:
             console.print(f"Left out: {count:,} people ({reason.replace('_', ' ')})", soft_wrap=True)
+
+
+def _weeks(console: Console, looks: list[dict[str, Any]], primary: str) -> None:
+    """Each week's look, as far as there is one; the newest WEEKS_SHOWN."""
+    known = [look for look in looks if look["absolute"] is not None][-WEEKS_SHOWN:]
+    if not known:
+        return
+    widest = max(_reach(look["absolute"]) for look in known)
+    table = Table(
+        "week until", "people", "lift", "95 % at any look", "at zero |", title=f"{WORDS[primary]}, week by week"
+    )
+    for look in known:
+        lift, sequence = look["absolute"], look["absolute"]["sequence"]
+        span = f"{_value(primary, sequence['low'])} .. {_value(primary, sequence['high'])}"
+        table.add_row(look["at"][:10], f"{look['people']:,}", _value(primary, lift["value"]), span, bar(lift, widest))
+    console.print(table)
+
+
+def _intention(console: Console, intended: dict[str, Any]) -> None:
+    """Everybody, whether or not a moment ever came: what it did for the shop as a whole."""
+    people = intended["people"]
+    lifts = []
+    for name, metric in intended["metrics"].items():
+        if metric["relative"]:
+            value, low, high = (f"{metric['relative'][part]:+.1%}" for part in ("value", "low", "high"))
+            lifts.append(f"{WORDS[name]} {value} ({low} .. {high})")
+    told = ", ".join(lifts) or "no lift can be told"
+    console.print(
+        f"Everybody (intention to treat), {people['assisted']:,} to {people['holdout']:,}: {told}", soft_wrap=True
+    )
+
+
+def _written_to(console: Console, contamination: dict[str, int]) -> None:
+    console.print(
+        f"Of {contamination['holdout']:,} held-out people, an agent wrote first to {contamination['agent_wrote_first']:,} "
+        f"and Customer.io to {contamination['message_sent']:,} within their window.",
+        soft_wrap=True,
+    )
 
 
 def _table(metrics: dict[str, Any]) -> Table:

@@ -148,6 +148,8 @@ def _track(
         currency=currency_of(properties.get("currency")),
         order_id=text_of(properties.get("order_id")) or text_of(properties.get("orderId")),
         path=path_of(properties, page),
+        discount=read_amount(properties.get("discount")),
+        cost=read_amount(properties.get("cost")),
     )  # fmt: skip
 
 

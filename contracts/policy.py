@@ -48,6 +48,7 @@ def _read_version(value: object) -> object:
 
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
 Rate = Annotated[Money, Field(gt=0, le=RATE_MAX), WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0})]
+MarginRate = Annotated[float, Field(gt=0, le=1, strict=True)]
 Days = Annotated[int, Field(ge=1, le=SPAN_DAYS_MAX, strict=True)]
 
 
@@ -152,6 +153,10 @@ class Policy(Rule):
         description="Days that a product of a category lasts, while the person's own cycle is unknown.",
     )
     guides: tuple[Text, ...] = Field(default=(), description="The categories for which there is a guide.")
+    margin_rate: MarginRate | None = Field(
+        default=None,
+        description="What of an order's worth is margin, from 0 to 1, where orders tell no cost; for lift alone.",
+    )
     on_change: Literal["go_on", "end"] = Field(
         default="go_on",
         description="When this policy takes over from another, moments that run go on by its rules, or all of them end.",

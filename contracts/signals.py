@@ -50,6 +50,8 @@ class Tracked(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, ta
     items: the `products` (list, object or one in a string), None where the call has none, () where it is an empty list.
     item: the product fields that stand flat in the properties, where any does.
     amount: the first readable of total, revenue, value. path: as AUDIENCES defines it, without the name fallback.
+    discount: what was taken off, so that amount and discount are the price before it; cost: of what was sold. As amount, in
+    `currency`; None where the call tells none.
     """
 
     event: str
@@ -59,6 +61,8 @@ class Tracked(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, ta
     currency: str | None = None
     order_id: str | None = None
     path: str | None = None
+    discount: Decimal | None = None
+    cost: Decimal | None = None
 
 
 class Paged(Stamp, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="t", tag="paged"):

@@ -11,8 +11,13 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from backtests import backtest
 from console.cli import app
+from tests.backtests.shops import POLICY, POLICY_TEXT, lines
+from tests.backtests.shops import shop as shop_history
 
+HISTORY = ("x", "--decisions", "y")
+DAY, NEXT = "2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"
 COLUMNS = ("person", "arm", "orders", "gross", "discount", "cost")
 
 
@@ -205,7 +210,33 @@ def test_a_table_that_makes_no_sense_is_refused_without_naming_anybody(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Missing option '--from-csv'"),
+        ([], "Missing INPUT, '--decisions'"),
+        (["x", "--decisions", "y", "--from", "2026-03-02T00:00:00Z"], "Missing INPUT"),
+        (["x", "--decisions", "y", "--from", "now", "--to", "2026-03-02T00:00:00Z"], "--from: not an RFC 3339"),
+        (
+            ["x", "--decisions", "y", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-02T00:00:00Z"],
+            "--to: must be later",
+        ),
+        (
+            ["x", "--decisions", "y", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-03T00:00:00Z"],
+            "x: cannot be read",
+        ),
+        (
+            [
+                *[
+                    "x",
+                    "--decisions",
+                    "y",
+                    "--from",
+                    "2026-03-02T00:00:00Z",
+                    "--to",
+                    "2026-03-03T00:00:00Z",
+                    "--window",
+                ],
+                "0",
+            ],
+            "--window: write",
+        ),
         (["--from-csv", "nowhere.csv"], "nowhere.csv: cannot be read"),
         (["--plan", "0.08", "--holdout", "1"], "--holdout: a share"),
         (["--plan", "1.5"], "between 0 and 1"),
@@ -224,3 +255,30 @@ def test_a_table_without_its_columns_or_that_is_none_is_refused(tmp_path: Path) 
     assert "lacks orders, gross, discount, cost" in run("--from-csv", str(table))[2]
     table.write_bytes(b"\xff\xfe\x00")
     assert "no CSV in UTF-8" in run("--from-csv", str(table))[2]
+
+
+def test_a_history_is_held_against_its_decisions(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        lines(shop_history(400, held_out_buys=0.2, assisted_buys=0.6)), encoding="utf-8"
+    )
+    (tmp_path / "shop.yaml").write_text(POLICY_TEXT + "margin_rate: 0.5\n", encoding="utf-8")
+    backtest.run(tmp_path / "events.jsonl", POLICY, out=tmp_path / "out")
+    words = [
+        str(tmp_path / "events.jsonl"),
+        "--decisions",
+        str(tmp_path / "out"),
+        "--policy",
+        str(tmp_path / "shop.yaml"),
+    ]
+    words += ["--from", "2026-03-02T00:00:00Z", "--to", "2026-03-30T00:00:00Z"]
+    code, said, _ = run(*words)
+    assert code == 0 and said.splitlines()[0].startswith("It paid: ")
+    for part in (
+        "week by week",
+        "Everybody (intention to treat)",
+        "an agent wrote first to 0",
+        "Split of the assigned",
+    ):
+        assert part in said
+    answer = json.loads(run(*words, "--json")[1])
+    assert answer["answer"] == "paid" and answer["rejected"] == {} and answer["currency"] == "USD"
