@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtests.samples import Sample, Values, covariance, mean_of, ratio_of, share_of
+from backtests.samples import Sample, Values, covariance, mean_of, ratio_of, settled, share_of
 
 
 class Paired(NamedTuple):
@@ -83,7 +83,8 @@ def ratios_of(outcome: tuple[Values, Values], before: tuple[Values, Values]) -> 
 
 
 def _less(arm: Paired, theta: float) -> Sample:
-    variance = arm.variance + theta**2 * arm.pre_variance - 2 * theta * arm.covariance
+    apart = arm.variance + theta**2 * arm.pre_variance
+    variance = settled(apart - 2 * theta * arm.covariance, apart)
     value = arm.value - theta * arm.pre
     return Sample(value, variance, arm.n, arm.value, arm.variance, arm.pre_variance, arm.covariance, theta)
 

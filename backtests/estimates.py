@@ -54,7 +54,7 @@ def relative(control: Sample, treatment: Sample, *, alpha: float = ALPHA) -> Est
         + control.theta**2 * control.pre_variance
         - 2 * control.theta * times * control.covariance
     )
-    squared_error = (treatment.squared_error + own / control.n) / baseline**2
+    squared_error = (treatment.squared_error + max(0.0, own) / control.n) / baseline**2
     return _estimate((treatment.value - control.value) / abs(baseline), squared_error, control, treatment, alpha)
 
 

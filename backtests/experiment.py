@@ -22,7 +22,7 @@ from contracts import decisions
 from contracts.decisions import Decision
 from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
-from contracts.signals import PersonSignal, Ruled
+from contracts.signals import Delivered, Marked, Moved, PersonSignal, Ruled, Signal
 from contracts.versions import NewerRecord
 from streams.partition import Partition
 from streams.person import Person
@@ -54,15 +54,16 @@ def read_decisions(path: Path) -> Iterator[Decision]:
 
 
 def experiment(
-    history: Iterable[PersonSignal | Ruled], made: Iterable[Decision], policy: Policy, span: Span, asked: Asked
+    history: Iterable[Signal], made: Iterable[Decision], policy: Policy, span: Span, asked: Asked
 ) -> dict[str, Any]:
     """What `lift` tells of the triggered, with `intention_to_treat`, `looks` week by week, and who was left out.
 
-    history: in order of acceptance. made: in any order. OutcomesError where they do not belong together.
+    history: in order of acceptance; of a log, what the worker itself wrote into it is left out, since a replay makes it
+    anew. made: in any order. OutcomesError where they do not belong together.
     """
     people: dict[str, Person] = {}
     ledger = Ledger(policy, Partition(policy, people), people)
-    for _ in replay(history, ledger):
+    for _ in replay(_from_outside(history), ledger):
         pass
     found = outcomes(made, ledger, policy, span)
     splits = {
@@ -89,6 +90,12 @@ def experiment(
             "message_sent": found.written_to["message"],
         },
     }
+
+
+def _from_outside(history: Iterable[Signal]) -> Iterator[PersonSignal | Ruled]:
+    for signal in history:
+        if isinstance(signal, Ruled) or (not isinstance(signal, Marked | Moved | Delivered) and not signal.via):
+            yield signal
 
 
 def _split(holdout: Group, assisted: Group, chances: tuple[float, ...], policy: Policy) -> dict[str, Any]:

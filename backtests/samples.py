@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+NOISE = 1e-12  # of what a variance is the difference of; less is rounding, and as an error it would prove anything
 Values = NDArray[np.float64]  # one value a person
 
 
@@ -83,7 +84,13 @@ def covariance(products: float, first: float, second: float, n: int) -> float:
     return (products - first * second / n) / (n - 1) if n > 1 else 0.0
 
 
+def settled(variance: float, scale: float) -> float:
+    """0 where the variance is but rounding of something as large as `scale`."""
+    return variance if variance > NOISE * scale else 0.0
+
+
 def _plain(value: float, variance: float, n: int) -> Sample:
+    variance = settled(variance, value * value)
     return Sample(value, variance, n, value, variance)
 
 
@@ -91,4 +98,5 @@ def _ratio(above: float, below: float, above_variance: float, below_variance: fl
     if below == 0:
         raise ValueError("nothing to divide by: the denominator is zero")
     value = above / below
-    return _plain(value, (above_variance - 2 * value * both + value * value * below_variance) / below**2, n)
+    apart = above_variance + value * value * below_variance
+    return _plain(value, settled(apart - 2 * value * both, apart) / below**2, n)

@@ -18,9 +18,9 @@ from backtests.replay import replay
 from contracts import calls, decisions
 from contracts.decisions import Decision
 from contracts.instant import DAY_MS, HOUR_MS
-from contracts.signals import Conversed, Messaged, PersonSignal
+from contracts.signals import Conversed, Marked, Messaged, Moved, PersonSignal, Signal
 from streams.identity import CAME_ALONG
-from streams.partition import Partition, arm_by_hash
+from streams.partition import Effects, Partition, arm_by_hash
 from streams.person import Person
 from tests.backtests.shops import POLICY, START_MS, call, cart, lines, order, shop, track
 
@@ -265,6 +265,36 @@ def test_a_shop_where_it_pays_is_told_so_with_the_numbers_counted_by_hand(paying
     assert not any(split["alarm"] for split in found["splits"].values())
     assert found["intention_to_treat"]["metrics"]["conversion"]["absolute"]["value"] > 0.1
     assert found["refused"] == {}
+
+
+class Recorder:
+    """Keeps every record of the log that a replay makes."""
+
+    def __init__(self) -> None:
+        self.log: list[Signal] = []
+        self._partition = Partition(POLICY, {})
+
+    def take(self, signal: Signal, position: int) -> Effects:
+        self.log.append(signal)
+        return self._partition.take(signal, position)
+
+
+def test_a_log_of_signals_and_decisions_tells_what_its_history_tells() -> None:
+    given: list[dict[str, Any]] = []
+    for number, event in enumerate(shop(150, held_out_buys=0.3, assisted_buys=0.5)):
+        given.append(event)
+        if number % 3 == 0:  # some look around in a browser of their own first, and say who they are later
+            anonymous = {"anonymousId": f"browser-{number}"}
+            at_ms = START_MS + number * HOUR_MS
+            given.append(call("track", at_ms, None, **anonymous, event="Order Placed", properties={"total": 30}))
+            given.append(call("identify", at_ms + 1, event["userId"], **anonymous))
+    history, recorder = told(*given), Recorder()
+    made = [decision for effects in replay(history, recorder) for decision in effects.decisions]
+    assert any(isinstance(record, Moved) for record in recorder.log), "nobody was merged"
+    assert any(isinstance(record, Marked) for record in recorder.log)
+    found = experiment(recorder.log, made, POLICY, SPAN, ASKED)
+    assert found == experiment(history, made, POLICY, SPAN, ASKED)
+    assert found["left_out"]["keys_in_both_arms"] > 0
 
 
 def test_each_week_s_look_knows_more_people_and_the_last_knows_all(paying: Path) -> None:

@@ -116,6 +116,18 @@ def test_what_says_nothing_is_refused() -> None:
         ratio_of(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
 
 
+def test_rounding_is_no_evidence() -> None:
+    alone = ratio_of(np.array([0, 33.3, 0]), np.array([0, 0.7, 0]))
+    other = ratio_of(np.array([12.1, 0, 0, 0]), np.array([0.3, 0, 0, 0]))
+    assert alone.variance == other.variance == 0, "who alone has a denominator makes the ratio, whoever that is"
+    with pytest.raises(Refused, match="nobody differs"):
+        absolute(alone, other)
+    tenths = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    assert mean_of(tenths).variance == mean(0.7, 0.07, 7).variance == 0
+    same = cuped.means_of(np.array([0.1, 0.7, 0.3]), np.array([0.3, 2.1, 0.9]))
+    assert cuped.adjusted(same, same, 1 / 3)[0].variance == 0
+
+
 def test_people_one_by_one_give_what_their_sums_give() -> None:
     chance = np.random.default_rng(7)
     orders, earlier = chance.poisson(1.3, 200).astype(float), chance.poisson(1.1, 200).astype(float)

@@ -211,32 +211,11 @@ def test_a_table_that_makes_no_sense_is_refused_without_naming_anybody(
     ("words", "sentence"),
     [
         ([], "Missing INPUT, '--decisions'"),
-        (["x", "--decisions", "y", "--from", "2026-03-02T00:00:00Z"], "Missing INPUT"),
-        (["x", "--decisions", "y", "--from", "now", "--to", "2026-03-02T00:00:00Z"], "--from: not an RFC 3339"),
-        (
-            ["x", "--decisions", "y", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-02T00:00:00Z"],
-            "--to: must be later",
-        ),
-        (
-            ["x", "--decisions", "y", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-03T00:00:00Z"],
-            "x: cannot be read",
-        ),
-        (
-            [
-                *[
-                    "x",
-                    "--decisions",
-                    "y",
-                    "--from",
-                    "2026-03-02T00:00:00Z",
-                    "--to",
-                    "2026-03-03T00:00:00Z",
-                    "--window",
-                ],
-                "0",
-            ],
-            "--window: write",
-        ),
+        ([*HISTORY, "--from", DAY], "Missing INPUT"),
+        ([*HISTORY, "--from", "now", "--to", DAY], "--from: not an RFC 3339"),
+        ([*HISTORY, "--from", DAY, "--to", DAY], "--to: must be later"),
+        ([*HISTORY, "--from", DAY, "--to", NEXT], "x: cannot be read"),
+        ([*HISTORY, "--from", DAY, "--to", NEXT, "--window", "0"], "--window: write"),
         (["--from-csv", "nowhere.csv"], "nowhere.csv: cannot be read"),
         (["--plan", "0.08", "--holdout", "1"], "--holdout: a share"),
         (["--plan", "1.5"], "between 0 and 1"),
