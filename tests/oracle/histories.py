@@ -97,7 +97,7 @@ def soon(
 ) -> list[PersonSignal]:
     """What often happens around the instant at which a moment begins: a message is sent; somebody says who she is."""
     at_ms = about.accepted_ms + pick(SOON_MS)
-    stamp = {"person": about.person, "id": f"{about.id}:soon", "occurred_ms": at_ms, "accepted_ms": at_ms}
+    stamp = {"person": about.person, "id": f"{about.id}:soon {at_ms}", "occurred_ms": at_ms, "accepted_ms": at_ms}
     if claims and pick((True, True, False)):
         return [Claimed(**stamp, owner=pick(keys))]
     if claims and occurred.setdefault(at_ms, about.person) != about.person:
