@@ -43,6 +43,7 @@ Winsorise = Annotated[
     float | None, typer.Option("--winsorise", help="Cut money per person at this quantile of both arms, such as 0.99.")
 ]
 TunedFor = Annotated[int, typer.Option("--tuned-for", help="People at which the confidence sequence is tightest.")]
+Picture = Annotated[Path | None, typer.Option("--picture", help="Also write the numbers as one SVG file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")]
 
 
@@ -62,6 +63,7 @@ def lift(
     margin_rate: MarginRate = None,
     winsorise: Winsorise = None,
     tuned_for: TunedFor = 5000,
+    picture: Picture = None,
     json: AsJson = False,
 ) -> None:
     """Did it pay? Assisted people against those held out, who would have had the same moment.
@@ -98,6 +100,8 @@ def lift(
             "Missing INPUT, '--decisions', '--from' and '--to' (or '--from-csv', or '--plan'). Try `concierge lift --help`."
         )
         raise typer.Exit(MISUSE)
+    if picture is not None:
+        _write(told, picture)
     _tell(told, json)
     if told["answer"] in ANSWERS_OF_NO:
         raise typer.Exit(NO)
@@ -208,6 +212,16 @@ def _plan(conversion: float, holdout: float, detect: float, json: bool) -> None:
             f"At {holdout:.0%} holdout you need {needed:,} triggered people to see {detect:+.0%} on a conversion of "
             f"{conversion:.1%}."
         )
+
+
+def _write(told: dict[str, Any], path: Path) -> None:
+    from console.lift_picture import svg
+
+    try:
+        path.write_text(svg(told), encoding="utf-8")
+    except OSError as error:
+        complain(f"{path}: cannot be written ({error.strerror or error}); choose another --picture")
+        raise typer.Exit(MISUSE) from None
 
 
 def _tell(told: dict[str, Any], json: bool) -> None:

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -70,6 +72,17 @@ def test_the_sentence_comes_first_and_says_that_it_paid(tmp_path: Path) -> None:
     assert told.splitlines()[0].startswith("It paid: among assisted people margin per customer was ")
     for words in ("conversion", "average order value", "discount rate", "Split of the triggered", "as meant"):
         assert words in told
+
+
+def test_the_picture_is_one_svg_that_fetches_nothing(tmp_path: Path) -> None:
+    table, picture = write(tmp_path / "customers.csv", plain(shop(300, lift=0))), tmp_path / "lift.svg"
+    run("--from-csv", str(table), "--picture", str(picture))
+    drawn = picture.read_text(encoding="utf-8")
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert "conversion" in drawn and "@font-face" not in drawn
+    assert set(re.findall(r"https?://[^\s\"]+", drawn)) <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
+    code, _, complaint = run("--from-csv", str(table), "--picture", str(tmp_path / "no" / "lift.svg"))
+    assert code == 2 and "cannot be written" in complaint
 
 
 def test_every_metric_is_what_its_columns_say(tmp_path: Path) -> None:
