@@ -173,7 +173,7 @@ class _Counted:
         deals = self._ledger.page(key).deals
         if not deals:
             return (0.0,) * len(COLUMNS)
-        now = [one for one in purchases(deals, self._policy, until_ms=to_ms) if from_ms <= one.at_ms < to_ms]
+        now = [one for one in purchases(deals, self._policy, until_ms=to_ms) if one.at_ms >= from_ms]
         self.valueless.update((key, one.at_ms) for one in now if one.value is None)
         return self._sums(now) + self._sums(self._earlier(deals, from_ms, before_ms))
 

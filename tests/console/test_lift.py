@@ -106,6 +106,9 @@ def test_every_metric_is_what_its_columns_say(tmp_path: Path) -> None:
     revenue = stats.ttest_ind(rest[:, 1] - rest[:, 2], held[:, 1] - held[:, 2], equal_var=False)
     assert metrics["revenue_per_customer"]["absolute"]["p"] == pytest.approx(revenue.pvalue)
     assert metrics["discount_rate"]["lower_is_better"]
+    for name, found in metrics.items():
+        higher = found["relative"]["value"] > 0
+        assert (found["chance_to_win"] > 0.5) == (higher if name != "discount_rate" else not higher)
 
 
 def test_what_people_did_before_narrows_the_interval(tmp_path: Path) -> None:
