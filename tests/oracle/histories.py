@@ -99,7 +99,7 @@ def soon(
     at_ms = about.accepted_ms + pick(SOON_MS)
     stamp = {"person": about.person, "id": f"{about.id}:soon {at_ms}", "occurred_ms": at_ms, "accepted_ms": at_ms}
     if claims and pick((True, True, False)):
-        return [Claimed(**stamp, owner=pick(keys))]
+        return [Claimed(**{**stamp, "id": f"{stamp['id']}:claim"}, owner=pick(keys))]
     if claims and occurred.setdefault(at_ms, about.person) != about.person:
         return []
     return [Messaged(**stamp, channel=pick(("email", "sms")), metric="sent", delivery="d3")]
