@@ -152,6 +152,8 @@ def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool, 
         dues.append(due_ms)
     if before is not None and before[1].active is before[2]:  # nothing has taken over
         dues.append(going_on_ms)
+    elif active(state) is not None:  # what has begun may hold back, by cap, whoever was asked before it
+        dues.append(at_ms + 1)
     due_ms = soonest(*dues)
     assert due_ms is None or due_ms > at_ms, "a timer makes progress"
     return Judged(verdicts, due_ms)

@@ -329,6 +329,7 @@ class Life:
         self._end(["priority"], at_ms)
         self.active = episode
         self.begun.add((episode.audience, episode.anchor[0]))
+        heapq.heappush(self.instants, at_ms + 1)  # those of higher priority were asked before it counted for the cap
         at_once = self.arm == "holdout" or not self.world.outcomes
         name = episode_name(episode.audience, episode.anchor[0])
         self.activations.append(Activation(at_ms, audience.kind, name, self.arm, at_once))

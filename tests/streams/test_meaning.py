@@ -99,6 +99,19 @@ def test_newer_touches_of_an_active_episode_are_spent() -> None:
     ]
 
 
+def test_what_a_lower_audience_begins_counts_for_the_cap_of_a_higher_one_from_the_next_millisecond() -> None:
+    audiences = dict(POLICY.audiences)
+    lower = audiences["post_purchase_education"].model_copy(update={"through_pressure": True})
+    run = Run(POLICY.model_copy(update={"audiences": audiences | {"post_purchase_education": lower}}))
+    bought = ordered("o1", 20, "0m", items=[{"p": "serum", "category": "serums"}])
+    run.play([bought, message("sent", "23h20m"), track("Delivery Delayed", "23h30m", order_id="o1")], until="24h10m")
+    assert run.said() == [
+        ("1410m", "post_purchase_risk", "withheld pressure"),
+        ("1440m", "post_purchase_education", "activated qualified"),
+        ("1440m", "post_purchase_risk", "withheld cap"),
+    ]
+
+
 def test_the_order_that_ends_a_reminder_starts_the_next_one() -> None:
     """A reminder that works must not silence the one after it."""
     orders = [
