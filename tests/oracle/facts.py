@@ -287,6 +287,7 @@ def _change(cart: Cart, when: When, signal: Tracked) -> None:
             if line.quantity == 0:
                 del cart.lines[key]
             cart.forget_total()
+            cart.changed = max(cart.changed, when)
 
 
 def _add(cart: Cart, when: When, item: Item, currency: str | None) -> None:
