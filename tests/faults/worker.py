@@ -188,7 +188,7 @@ def _drops_when_busy(original: Class, work: Work) -> Class:
 
 
 def _counts_twice() -> None:
-    PATCHED_PARTITION._counted = lambda person, message_id: False
+    PATCHED_PARTITION.counted = lambda person, message_id: False
 
 
 def _no_quarantine() -> None:
