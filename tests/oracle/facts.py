@@ -283,7 +283,6 @@ def _change(cart: Cart, when: When, signal: Tracked) -> None:
         elif key in cart.lines:
             line = cart.lines[key]
             line.quantity = Decimal(0) if item.quantity is None else max(line.quantity - item.quantity, Decimal(0))
-            line.touched = max(line.touched, when)
             if line.quantity == 0:
                 del cart.lines[key]
             cart.forget_total()
