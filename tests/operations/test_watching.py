@@ -141,7 +141,8 @@ def test_what_does_not_exist_is_noticed(planted: str, said: str) -> None:
 
 def test_labels_hold_nobody_s_data() -> None:
     assert set().union(*samples().values()) == {
-        "part", "version", "policy", "door", "answer", "found", "kind", "stage", "reason", "audience", "outcome", "partition", "topic",
+        "part", "version", "policy", "door", "answer", "found", "kind", "stage", "reason", "audience", "outcome", "partition",
+        "topic",
     }  # fmt: skip
 
 
