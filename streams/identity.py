@@ -64,7 +64,10 @@ def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]
 
 
 def handed_over(key: str, state: State, ids: bytes, claim: Claimed, at_ms: int) -> Moved:
-    """The signal that carries the whole state, and the ring of message ids, to the owner."""
+    """The signal that carries the whole state, and the ring of message ids, to the owner.
+
+    ids: without that of the claim itself, since one message may claim several keys, the owner's among them.
+    """
     state.ids = ids
     return Moved(
         person=claim.owner,

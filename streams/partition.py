@@ -343,7 +343,7 @@ class Partition:
         early.close_announced(person, state, at_ms, policy)
         if state.erased:
             return
-        effects.signals.append(identity.handed_over(key, state, person.ids, claim, at_ms))
+        effects.signals.append(identity.handed_over(key, state, person.ids[:-ID_BYTES], claim, at_ms))
         current = judgement.active(state)
         if current is not None:
             verdict = judgement.end(state, current[0], current[1], "moved", at_ms, policy, clauses=())
