@@ -185,7 +185,7 @@ def test_an_order_keeps_its_own_lines_where_another_key_was_told_of_it_later_wit
 
 
 def test_one_message_may_claim_a_key_and_the_key_that_it_was_claimed_for() -> None:
-    history = [
+    history: list[PersonSignal] = [
         added("serum", 180, "0m", key=BROWSER),
         claim(BROWSER, MAIL, "1m", name="c"),
         claim(MAIL, ME, "2m", name="c"),
