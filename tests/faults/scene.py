@@ -243,6 +243,7 @@ class Scene:
             found = admin(self.cluster.bootstrap).describe_consumer_groups([APP_NAME], request_timeout=10)
             group = found[APP_NAME].result()
         except KafkaException:
+            forget(self.cluster.bootstrap)
             return 0
         if group.state.name != "STABLE":
             return 0
@@ -258,6 +259,7 @@ class Scene:
         try:
             found = _member(self.cluster.bootstrap).committed(asked, timeout=10)
         except KafkaException:
+            forget(self.cluster.bootstrap)
             return {}  # the coordinator is on its way
         return {(at.topic, at.partition): max(at.offset, 0) for at in found}
 
@@ -283,6 +285,12 @@ def admin(bootstrap: str) -> AdminClient:
     return _admins[bootstrap]
 
 
+def forget(bootstrap: str) -> None:
+    """The next question goes through new clients: one that lived while all brokers died may time out for ever after."""
+    _admins.pop(bootstrap, None)
+    _members.pop(bootstrap, None)
+
+
 def _member(bootstrap: str) -> Consumer:
     """Asks as a member of the group would, and never joins it."""
     if bootstrap not in _members:
@@ -304,16 +312,19 @@ def wipe(bootstrap: str) -> None:
         for future in client.delete_topics(sorted(found), operation_timeout=30).values():
             future.result(30)
         await_until(lambda: not there(), seconds=30, what="the topics of the last experiment are gone")
-        await_until(lambda: _group_gone(client), seconds=150, what="the group of the last experiment is gone")
+        await_until(lambda: _group_gone(bootstrap), seconds=150, what="the group of the last experiment is gone")
 
 
-def _group_gone(client: AdminClient) -> bool:
+def _group_gone(bootstrap: str) -> bool:
     """A killed member counts until its session ends, and a coordinator may be on its way."""
     try:
-        client.delete_consumer_groups([APP_NAME])[APP_NAME].result(30)
+        admin(bootstrap).delete_consumer_groups([APP_NAME])[APP_NAME].result(30)
     except KafkaException as error:
+        if error.args[0].name() == "_TIMED_OUT":
+            forget(bootstrap)
         return bool(error.args[0].name() == "GROUP_ID_NOT_FOUND")
     except TimeoutError:
+        forget(bootstrap)
         return False
     return True
 
