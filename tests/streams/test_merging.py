@@ -191,16 +191,3 @@ def test_one_message_may_claim_a_key_and_the_key_that_it_was_claimed_for() -> No
         claim(MAIL, ME, "2m", name="c"),
     ]
     assert {who for who, *_ in said(*history)} == {ME}
-
-
-def test_one_id_may_claim_several_keys_one_after_the_other() -> None:
-    """A message claims each weaker key under the same id, and the ring of ids comes along when a key is claimed."""
-    run = Run().play(
-        [
-            added("serum", 180, "0m", key=BROWSER),
-            claim(BROWSER, MAIL, "1m", name="m:claim"),
-            claim(MAIL, ME, "2m", name="m:claim"),
-        ],
-        until="3m",
-    )
-    assert run.partition.facts(ME, START_MS + duration_ms("3m"))["last_cart_value"] == 180.0
