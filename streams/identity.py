@@ -116,7 +116,9 @@ def go_on(state: State, source: str, wish: Wish, at_ms: int, policy: Policy, *, 
     if ours is not None:
         trial.standings[ours[0]].active = None
     trial.standings.setdefault(name, Standing()).active = episode
-    over = judgement.ends(trial, at_ms, policy)
+    over = judgement.ends(
+        trial, at_ms, policy, by_signal=own
+    )  # to get it back is nothing new: time ends it after signals
     if over:
         return [_ended(state, source, wish, over[0].reason, over[0].clauses, at_ms, policy)]
     if ours is not None and policy.audiences[ours[0]].priority >= policy.audiences[name].priority:

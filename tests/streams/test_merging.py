@@ -191,3 +191,16 @@ def test_one_message_may_claim_a_key_and_the_key_that_it_was_claimed_for() -> No
         claim(MAIL, ME, "2m", name="c"),
     ]
     assert {who for who, *_ in said(*history)} == {ME}
+
+
+def test_a_state_that_comes_back_at_the_end_of_its_window_is_ended_after_the_signals_of_that_instant() -> None:
+    first, there, back = (
+        added("serum", 180, "0m", key="id:a"),
+        claim("id:b", "id:a", "1m"),
+        claim("id:a", "id:b", "12h"),
+    )
+    more = added("cream", 5, "12h", key="id:a")  # touched while in the moment, so it starts none
+    assert said(first, there, back, more) == [
+        ("id:a", "high_aov_abandoner", "activated qualified"),
+        ("id:a", "high_aov_abandoner", "withdrawn expired"),
+    ]
