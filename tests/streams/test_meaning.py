@@ -1,18 +1,15 @@
 """What the words of the policy mean, edge by edge: a history in, decisions or facts out."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from contracts.instant import DAY_MS, duration_ms
-from contracts.policy import load
 from contracts.signals import Claimed, Consented, Conversed, Erased, Identified, Item, Messaged, PersonSignal
 from streams import cart, orders
 from streams.person import Cart
 from tests.streams.histories import ME, POLICY, START_MS, Run, added, ordered, page, stamp, track
 
-POLICY_FILE = Path(__file__).parents[2] / "policies" / "skincare.yaml"
 ABANDONED = ("high_aov_abandoner", "activated qualified")
 
 
@@ -99,19 +96,6 @@ def test_newer_touches_of_an_active_episode_are_spent() -> None:
     assert said(added("serum", 180, "0m"), added("cream", 20, "3h"), until="3d") == [
         ("120m", *ABANDONED),
         ("720m", "high_aov_abandoner", "withdrawn expired"),
-    ]
-
-
-def test_what_a_lower_audience_begins_counts_for_the_cap_of_a_higher_one_from_the_next_millisecond() -> None:
-    fresh = load(POLICY_FILE)  # a copy of one that was asked before would keep what it has worked out
-    lower = fresh.audiences["post_purchase_education"].model_copy(update={"through_pressure": True})
-    run = Run(fresh.model_copy(update={"audiences": fresh.audiences | {"post_purchase_education": lower}}))
-    bought = ordered("o1", 20, "0m", items=[{"p": "serum", "category": "serums"}])
-    run.play([bought, message("sent", "23h20m"), track("Delivery Delayed", "23h30m", order_id="o1")], until="24h10m")
-    assert run.said() == [
-        ("1410m", "post_purchase_risk", "withheld pressure"),
-        ("1440m", "post_purchase_education", "activated qualified"),
-        ("1440m", "post_purchase_risk", "withheld cap"),
     ]
 
 
