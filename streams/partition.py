@@ -312,7 +312,7 @@ class Partition:
 
     def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
         """The first claimer gets the state; a shared browser's later signals go to the newest who identified there."""
-        if not identity.may_claim(key, claim.owner) or counted(person, f"{claim.id} of {key}"):
+        if not identity.may_claim(key, claim.owner) or counted(person, claim.id):
             return
         if person.forward is not None:
             if identity.may_repoint(key, person, claim):

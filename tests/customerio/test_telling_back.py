@@ -24,6 +24,7 @@ from rehearsal.intercom_faults import ARRIVED, NOT_ARRIVED, Fault, Faulty
 from tests.customerio.official import Validated
 from tests.intercom.scene import START_MS, HandClock
 from tests.intercom.world import until
+from tests.reliable.memory import Local
 
 KEY = "write_key_42"
 PERSON = "id:42"
@@ -50,11 +51,6 @@ def decided(
 
 def ended(reason: str = "purchased", *, at_ms: int = START_MS + 1000, **changes: Any) -> Decision:
     return decided("withdrawn", reason, at_ms=at_ms, **changes)
-
-
-class Local(dict[bytes, bytes]):
-    def write(self, batch: object) -> None:
-        raise AssertionError("only a commit of the carrier writes")
 
 
 class World:

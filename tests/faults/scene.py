@@ -27,7 +27,7 @@ from rehearsal.broker import Cluster
 from rehearsal.demo_parts import free_port
 from tests.faults.sender import Sender
 from tests.faults.showing import Showing
-from tests.live.stage import COMMAND, await_until, tail
+from tests.live.stage import COMMAND, await_until, stream, tail
 
 POLICY_FILE = Path(__file__).parent / "policy.yaml"
 PARTITIONS = 4
@@ -345,28 +345,12 @@ def latest(bootstrap: str, topic: str) -> dict[bytes, bytes]:
 
 def by_partition(bootstrap: str, topic: str) -> dict[int, dict[bytes, bytes]]:
     """As `latest`, for each partition alone."""
-    reader = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "reader",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    reader.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
     found: dict[int, dict[bytes, bytes]] = {number: {} for number in range(PARTITIONS)}
-    ended = 0
-    try:
-        while ended < PARTITIONS:
-            for message in reader.consume(5000, 1.0):
-                if message.error() is not None:
-                    ended += 1
-                elif message.value() is None:
-                    found[message.partition()].pop(message.key(), None)
-                else:
-                    found[message.partition()][message.key()] = message.value()
-    finally:
-        reader.close()
+    for message in stream(bootstrap, topic, PARTITIONS):
+        if message.value() is None:
+            found[message.partition()].pop(message.key(), None)
+        else:
+            found[message.partition()][message.key()] = message.value()
     return found
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -20,6 +19,7 @@ from agents.reliable import Record, Store
 from contracts import commands, quarantined, signals
 from contracts.policy import parse
 from contracts.signals import Claimed, Conversed, Erased, Marked, PersonSignal, Ruled, Signal
+from tests.reliable.memory import Local
 from tests.streams.histories import POLICY, START_MS, added, ordered, page, stamp, track
 
 ROOT = Path(__file__).parent
@@ -29,13 +29,6 @@ STOPPED_AT = (
     31,
 )  # offsets that the worker had committed when its state was taken: before the policy, and right after it
 ENDS_MS = START_MS + 3 * 86_400_000
-
-
-class Local(dict[bytes, bytes]):
-    """What a store needs of RocksDB."""
-
-    def write(self, batch: Any) -> None:
-        raise NotImplementedError("the carrier writes, and there is none here")
 
 
 def history() -> list[Signal]:

@@ -15,6 +15,7 @@ from contracts.commands import Command
 from contracts.signals import Scalar
 from tests.intercom.scene import FLAG, START_MS, activation, withdrawal
 from tests.intercom.world import FakeIntercom, until
+from tests.reliable.memory import Local
 
 FAR_MS = 253_402_300_000_000  # these tests run on the wall's clock, where the scene's instants are long ago
 
@@ -34,11 +35,6 @@ class FakeApp:
 
     def positions(self, topic: str) -> dict[int, int]:
         return {} if self.position is None else {3: self.position}
-
-
-class Local(dict[bytes, bytes]):
-    def write(self, batch: object) -> None:
-        raise AssertionError("only a commit of the carrier writes")
 
 
 def table(local: dict[bytes, bytes]) -> Store:

@@ -7,15 +7,15 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from faust.stores.rocksdb import Store as RocksDB
 from rocksdict import AccessType, Options, Rdict
 
 from rehearsal.broker import create_topics
-from tests.live.stage import await_until
+from tests.live.stage import await_until, stream
 
 PARTITIONS = 4
 OFFSET_KEY = RocksDB.offset_key
@@ -155,14 +155,14 @@ class Lab:
     def counted(self) -> Counter[bytes]:
         """The state as it would be rebuilt."""
         counts = Counter[bytes]()
-        for message in stream(self.bootstrap, f"{self.name}-counts-changelog"):
+        for message in stream(self.bootstrap, f"{self.name}-counts-changelog", PARTITIONS):
             counts[message.key()] = json.loads(message.value())["n"]
         return counts
 
     def local_differs(self) -> int:
         """Partitions whose local state, where it was kept longest, is not what the changelog holds. After all have stopped."""
         held: dict[int, dict[bytes, bytes]] = {number: {} for number in range(PARTITIONS)}
-        for message in stream(self.bootstrap, f"{self.name}-counts-changelog"):
+        for message in stream(self.bootstrap, f"{self.name}-counts-changelog", PARTITIONS):
             held[message.partition()][message.key()] = message.value()
         return sum(self._local(number) != state for number, state in held.items())
 
@@ -180,36 +180,13 @@ class Lab:
     def outcome(self) -> tuple[Counter[bytes], set[str], set[str]]:
         """How often each key was sent, which outputs there are, and which there must be."""
         expected, due = Counter[bytes](), set[str]()
-        for message in stream(self.bootstrap, f"{self.name}-in"):
+        for message in stream(self.bootstrap, f"{self.name}-in", PARTITIONS):
             expected[message.key()] += 1
             if message.offset() % 10 == 0:
                 due.add(f"{message.partition()}@{message.offset()}")
-        told = {message.value().decode() for message in stream(self.bootstrap, f"{self.name}-out")}
+        told = {message.value().decode() for message in stream(self.bootstrap, f"{self.name}-out", PARTITIONS)}
         return expected, told, due
 
 
 def keyed(bootstrap: str, topic: str) -> list[tuple[bytes, bytes]]:
-    return [(message.key(), message.value()) for message in stream(bootstrap, topic)]
-
-
-def stream(bootstrap: str, topic: str) -> Iterator[Message]:
-    """Every record of the topic as it is now, in order within its partition, one after the other."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "reader",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    ended = 0
-    try:
-        while ended < PARTITIONS:
-            for message in consumer.consume(5000, 1.0):
-                if message.error() is None:
-                    yield message
-                else:
-                    ended += 1
-    finally:
-        consumer.close()
+    return [(message.key(), message.value()) for message in stream(bootstrap, topic, PARTITIONS)]

@@ -67,6 +67,11 @@ def records(bootstrap: str, topic: str, partitions: int) -> dict[int, list[bytes
 
 def messages(bootstrap: str, topic: str, partitions: int) -> list[Message]:
     """Every record of the topic as it is now, in order within its partition."""
+    return list(stream(bootstrap, topic, partitions))
+
+
+def stream(bootstrap: str, topic: str, partitions: int) -> Iterator[Message]:
+    """As `messages`, one after the other, so that a long topic need not be held."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -76,14 +81,13 @@ def messages(bootstrap: str, topic: str, partitions: int) -> list[Message]:
         }
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
-    found, ended = [], 0
+    ended = 0
     try:
         while ended < partitions:
             for message in consumer.consume(5000, 1.0):
                 if message.error() is not None:
                     ended += 1
                 else:
-                    found.append(message)
+                    yield message
     finally:
         consumer.close()
-    return found

@@ -9,15 +9,11 @@ from hypothesis import strategies as st
 from agents.reliable import Codec, Output, Record, Store, work
 from agents.reliable.record import Plain
 from agents.reliable.work import Agent, Span, Work
+from tests.reliable.memory import Local
 
 SOURCE = TP("in", 0)
 RECORD_BYTES = 100_000
 KEYS = [b"a", b"b", b"c", b"d"]
-
-
-class Local(dict[bytes, bytes]):
-    def write(self, batch: object) -> None:
-        raise AssertionError("the tests write by themselves")
 
 
 class Table:
