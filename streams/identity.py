@@ -130,6 +130,7 @@ def go_on(state: State, source: str, wish: Wish, at_ms: int, policy: Policy, *, 
         verdicts.append(judgement.end(state, ours[0], ours[1], "priority", at_ms, policy, clauses=higher))
     standing = state.standings.setdefault(name, Standing())
     standing.active = episode
+    judgement.spend(state, name, standing, policy)
     if episode.arm == "assisted":
         standing.said[episode.anchor[0]] = ("activated", "qualified")
         verdicts.append(

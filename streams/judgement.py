@@ -88,7 +88,7 @@ def _ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool) -> tuple
     name, standing, episode = current
     reason, until_ms, tell = _end_of(state, name, episode, at_ms, policy)
     if reason is None or (by_signal and _end_of(state, name, episode, at_ms - 1, policy)[0] is None):
-        _spend(state, name, standing, policy)
+        spend(state, name, standing, policy)
         return [], until_ms
     return [end(state, name, standing, reason, at_ms, policy, clauses=tell())], None
 
@@ -157,6 +157,18 @@ def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool, 
     due_ms = soonest(*dues)
     assert due_ms is None or due_ms > at_ms, "a timer makes progress"
     return Judged(verdicts, due_ms)
+
+
+def spend(state: State, name: str, standing: Standing, policy: Policy) -> None:
+    """While an episode is active, newer anchors start no episode later; what ends it did not come while it was."""
+    audience, episode = policy.audiences.get(name), standing.active
+    if audience is None or episode is None:
+        return
+    anchored = anchors.newest(state, audience, policy)
+    if anchored is not None and anchored.moment > episode.anchor:
+        standing.spent = [
+            (low, max(high, anchored.moment)) if low == episode.anchor else (low, high) for low, high in standing.spent
+        ]
 
 
 def _consider(
@@ -339,18 +351,6 @@ def _say(standing: Standing, anchor_ms: int, outcome: Outcome, reason: Reason) -
     standing.said[anchor_ms] = (outcome, reason)
     while len(standing.said) > SAID_MAX:
         del standing.said[next(iter(standing.said))]
-
-
-def _spend(state: State, name: str, standing: Standing, policy: Policy) -> None:
-    """While an episode is active, newer anchors start no episode later; what ends it did not come while it was."""
-    audience, episode = policy.audiences.get(name), standing.active
-    if audience is None or episode is None:
-        return
-    anchored = anchors.newest(state, audience, policy)
-    if anchored is not None and anchored.moment > episode.anchor:
-        standing.spent = [
-            (low, max(high, anchored.moment)) if low == episode.anchor else (low, high) for low, high in standing.spent
-        ]
 
 
 def _is_spent(standing: Standing, anchor: Moment) -> bool:

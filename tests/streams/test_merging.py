@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from contracts.instant import HOUR_MS, duration_ms
-from contracts.signals import Claimed, PersonSignal
+from contracts.signals import Claimed, Conversed, PersonSignal
 from tests.streams.histories import ME, POLICY, START_MS, Run, added, ordered, stamp, track
 
 MAIL = "email:me@x.org"
@@ -59,6 +59,22 @@ def test_of_two_moments_of_one_audience_the_stronger_keys_stays() -> None:
     assert said(*history)[2:] == [
         (MAIL, "high_aov_abandoner", "withdrawn priority"),
         (ME, "high_aov_abandoner", "withdrawn expired"),
+    ]
+
+
+def test_a_newer_cart_is_spent_by_the_moment_that_comes_along_even_if_that_ends_at_once() -> None:
+    talk = Conversed(conversation="c1", open=True, topic="conversation.user.created", **stamp("125m"))  # type: ignore[arg-type]
+    history: list[PersonSignal] = [
+        added("serum", 180, "0m", key=MAIL),
+        added("cream", 190, "10m"),
+        claim(MAIL, ME, "125m"),
+        talk,
+    ]
+    assert said(*history) == [
+        (MAIL, "high_aov_abandoner", "activated qualified"),
+        (MAIL, "high_aov_abandoner", "withdrawn moved"),
+        (ME, "high_aov_abandoner", "activated qualified"),
+        (ME, "high_aov_abandoner", "withdrawn in_conversation"),
     ]
 
 
