@@ -4,14 +4,15 @@
 the state and return Verdicts. Order of judgement: window and conditions, stops, drift, hours, cap, pressure, priority, arm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from contracts.conditions import Condition
 from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
 from contracts.instant import to_rfc3339
 from contracts.policy import Audience, Policy
-from streams import anchors, cart, orders, staffing, stops
+from streams import anchors, cart, limits, orders, staffing, stops
 from streams.conditions import NEVER, Scene, Step, Tell, all_of, soonest
 from streams.drift import Trouble, saw
 from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
@@ -87,7 +88,11 @@ def _ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool) -> tuple
         return [], None
     name, standing, episode = current
     reason, until_ms, tell = _end_of(state, name, episode, at_ms, policy)
-    if reason is None or (by_signal and _end_of(state, name, episode, at_ms - 1, policy)[0] is None):
+    if by_signal and reason is not None:
+        earlier = {reason for reason, _, _ in _ends_of(state, name, episode, at_ms - 1, policy)}
+        found = _ends_of(state, name, episode, at_ms, policy)
+        reason, until_ms, tell = next(end for end in found if end[0] in earlier)
+    if reason is None:
         spend(state, name, standing, policy)
         return [], until_ms
     return [end(state, name, standing, reason, at_ms, policy, clauses=tell())], None
@@ -251,10 +256,11 @@ def _held_back(
     change_ms = staffing.next_change_ms(audience, at_ms, policy)
     if step("staffed", closed, change_ms):
         return "outside_hours", change_ms, steps
-    cap_ms = _capped_until(state, name, audience, at_ms, policy)
+    cap_ms = limits.capped_until_ms(state, name, audience, at_ms, policy)
     if step("below the cap", cap_ms is not None, cap_ms):
         return "cap", soonest(cap_ms, change_ms), steps
-    pressed_ms = _pressed_until(state, audience, at_ms, policy)
+    passes = audience.through_pressure or tier(state, at_ms, policy) == "vip"
+    pressed_ms = None if passes else limits.pressed_until_ms(state, at_ms, policy)
     if step("no channel pressure", pressed_ms is not None, pressed_ms):
         return "pressure", soonest(pressed_ms, change_ms), steps
     current = active(state)
@@ -323,23 +329,37 @@ def _end_of(
     state: State, name: str, episode: Episode, at_ms: int, policy: Policy
 ) -> tuple[Reason | None, int | None, Tell]:
     """What ends an active episode at this instant, else when time alone may; what was seen."""
+    return next(_ends_of(state, name, episode, at_ms, policy))
+
+
+def _ends_of(
+    state: State, name: str, episode: Episode, at_ms: int, policy: Policy
+) -> Iterator[tuple[Reason | None, int | None, Tell]]:
+    """All that ends an active episode at this instant, first to be named first; after it, when time alone may."""
     audience = policy.audiences.get(name)
     if audience is None:
-        return "policy_changed", None, NEVER.tell
-    stop, _ = stops.first(state, audience, episode.anchor, at_ms, policy)
-    if stop is not None:
-        return stop.reason, None, lambda: (Clause(f"stop {stop.reason}", True),)
+        yield "policy_changed", None, NEVER.tell
+        yield None, None, NEVER.tell
+        return
+    for stop in stops.holding(state, audience, episode.anchor, at_ms, policy):
+        yield stop.reason, None, partial(_seen, f"stop {stop.reason}", True)
     anchored = anchors.of_active(state, audience, episode.anchor)
     window = anchors.window(state, audience, episode.anchor, policy) if anchored is not None else None
     if anchored is None or window is None:
-        return "no_longer_true", None, lambda: (Clause("anchor stands", False),)
+        yield "no_longer_true", None, partial(_seen, "anchor stands", False)
+        yield None, None, NEVER.tell
+        return
     asked: tuple[Condition, ...] = audience.exit or audience.when
     answer = all_of(asked, Scene(state, policy, at_ms, anchored.moment, anchored.order))
     if asked and answer.held == bool(audience.exit):
-        return "no_longer_true", None, answer.tell
+        yield "no_longer_true", None, answer.tell
     if at_ms >= window.leave_ms:
-        return "expired", None, lambda: (_window_clause(window),)
-    return None, soonest(window.leave_ms, answer.until_ms), answer.tell
+        yield "expired", None, lambda: (_window_clause(window),)
+    yield None, soonest(window.leave_ms, answer.until_ms), answer.tell
+
+
+def _seen(clause: str, held: bool) -> tuple[Clause, ...]:
+    return (Clause(clause, held),)
 
 
 def _window_clause(window: anchors.Window) -> Clause:
@@ -355,30 +375,3 @@ def _say(standing: Standing, anchor_ms: int, outcome: Outcome, reason: Reason) -
 
 def _is_spent(standing: Standing, anchor: Moment) -> bool:
     return any(low <= anchor <= high or low[0] == anchor[0] for low, high in standing.spent)
-
-
-def _capped_until(state: State, name: str, audience: Audience, at_ms: int, policy: Policy) -> int | None:
-    """When the cap or the cool-down lets through again; None when neither holds back."""
-    until: list[int] = []
-    standing = state.standings.get(name)
-    if audience.cool_down and standing is not None and standing.ended_ms is not None:
-        until.append(standing.ended_ms + audience.cool_down)
-    if not audience.through_cap:
-        counted = [a.at_ms for a in state.activations if a.kind == audience.kind and not a.void]
-        for limit in policy.caps:
-            recent = sorted(at for at in counted if at > at_ms - limit.within)
-            if len(recent) >= limit.count:
-                until.append(recent[-limit.count] + limit.within)
-    return max((instant for instant in until if instant > at_ms), default=None)
-
-
-def _pressed_until(state: State, audience: Audience, at_ms: int, policy: Policy) -> int | None:
-    if audience.through_pressure or tier(state, at_ms, policy) == "vip":
-        return None
-    sends = [sent_ms for sent_ms, channel in state.sends if channel in policy.pressure.channels]
-    until = []
-    for limit in policy.pressure.limits:
-        recent = [sent_ms for sent_ms in sends if sent_ms > at_ms - limit.within]
-        if len(recent) >= limit.count:
-            until.append(recent[-limit.count] + limit.within)
-    return max(until, default=None)

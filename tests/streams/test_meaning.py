@@ -92,6 +92,16 @@ def test_the_exit_has_hysteresis() -> None:
     assert said(*high, to_130, to_100)[-1] == ("240m", "high_aov_abandoner", "withdrawn no_longer_true")
 
 
+def test_what_a_signal_ends_is_named_by_it_where_time_ends_it_too_and_an_old_stop_is_just_over() -> None:
+    cart, order = added("serum", 180, "12h"), ordered("o1", 40, "24h", occurred="0m")
+    emptied = track("Cart Viewed", "24h", items=[])
+    assert said(cart, order, emptied, until="24h")[1] == (
+        "1440m",
+        "high_aov_abandoner",
+        "withdrawn no_longer_true",
+    )
+
+
 def test_newer_touches_of_an_active_episode_are_spent() -> None:
     assert said(added("serum", 180, "0m"), added("cream", 20, "3h"), until="3d") == [
         ("120m", *ABANDONED),
