@@ -24,7 +24,7 @@ from faust.types import TP
 
 from agents.failure import told
 from agents.reliable.consumer import consumer_class
-from agents.reliable.disk import open_sound
+from agents.reliable.disk import hindrance, open_sound
 from agents.reliable.record import Codec, Handler, Output, Plain
 from agents.reliable.recovery import table_manager_class
 from agents.reliable.watch import Health, Limits
@@ -104,7 +104,15 @@ class App:
         def made() -> Any:
             store = new_store()
             opened = store._open_for_partition
-            store._open_for_partition = lambda number: open_sound(store.partition_path(number), lambda: opened(number))
+
+            def open_for(number: int) -> Any:
+                try:
+                    return open_sound(store.partition_path(number), lambda: opened(number))
+                except Exception as error:
+                    self._work.fail(f"the local state of {table.name} {number} cannot be opened: {hindrance(error)}")
+                    raise
+
+            store._open_for_partition = open_for
             return store
 
         return made
@@ -193,7 +201,12 @@ class App:
         try:
             worker.execute_from_commandline()
         except SystemExit as done:
-            return EXIT_FAILED if done.code else 0
+            if not done.code:
+                return 0
+            crash = self.faust.crash_reason
+            reason = f"the carrier ended: {told(crash)}" if crash else "the carrier ended without a reason"
+            log.critical("stopped", reason=reason, exit=EXIT_FAILED)
+            return EXIT_FAILED
         return 0
 
 

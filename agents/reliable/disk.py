@@ -11,10 +11,19 @@ from typing import Any
 
 import structlog
 
+from agents.failure import told
+
 MARK = "DAMAGED"  # a file in the directory: reading it failed, open it no more
 ASIDE = ".damaged"  # the newest damaged state of a partition is kept for whoever wants to look; one, so that disks do not fill
 NO_ROOM = ("no space", "disk quota")
-NOT_DAMAGE = (*NO_ROOM, "lock", "permission denied", "too many open files", "cannot allocate", "read-only")
+NOT_DAMAGE = {
+    **dict.fromkeys(NO_ROOM, "no room is left"),
+    "lock": "another process holds its lock",
+    "permission denied": "permission denied",
+    "too many open files": "too many open files",
+    "cannot allocate": "no memory is left",
+    "read-only": "the file system is read-only",
+}  # RocksDB's words, and ours
 log = structlog.get_logger(__name__)
 
 
@@ -30,6 +39,12 @@ def open_sound(path: Path, opened: Callable[[], Any]) -> Any:
             raise
         _set_aside(path, "it cannot be opened")
     return Watched(opened(), path)
+
+
+def hindrance(error: Exception) -> str:
+    """Why a sound database cannot be opened, without what RocksDB says of paths."""
+    said = str(error).lower()
+    return next((ours for words, ours in NOT_DAMAGE.items() if words in said), told(error))
 
 
 class Watched:

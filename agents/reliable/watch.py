@@ -23,7 +23,7 @@ class Seen(NamedTuple):
     rebalancing: bool  # until the group has settled; also before the first assignment
     recovering: bool  # state is missing that the changelog has
     partitions_count: int  # held for work
-    moved_at: float  # every partition had advanced, or was read to its end
+    moved_at: float  # every partition had advanced or was read to its end, or a recovery got further than any before it
     heard_at: float  # a changelog record arrived, or the recovery began
     committed_at: float  # a commit was finished, or partitions were assigned
 
@@ -57,6 +57,8 @@ def stalled(seen: Seen, now: float, limits: Limits) -> str | None:
     if seen.recovering:
         if now - seen.heard_at > limits.recovery_seconds:
             return "the recovery has read no changelog record for too long"
+        if now - seen.moved_at > limits.still_seconds:
+            return "recoveries began again and again and got no further for too long"
     elif now - seen.moved_at > limits.still_seconds:
         if seen.stopping:
             return "the worker was asked to stop and did not for too long"

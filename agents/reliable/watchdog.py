@@ -26,6 +26,7 @@ class Watchdog:
         self._work, self._carried, self._limits = work, carried, limits
         self._moved: dict[TP, float] = {}  # when each partition last moved, or was read to its end
         self._moved_at = time.monotonic()
+        self._reached: dict[TP, int] = {}  # how far recoveries got in each changelog since the group last settled
         self._recovery: Any = None  # Faust makes it once it has started, and on its own loop only
 
     def health(self) -> Health:
@@ -48,16 +49,29 @@ class Watchdog:
         before: dict[TP, int] = {}
         self._recovery = self._carried.tables.recovery
         while not self._carried.should_stop:
-            now = time.monotonic()
-            if self._carried.in_recovery or self._carried.rebalancing:
-                self._moved.clear()
-                if self._carried.in_recovery:
-                    self._moved_at = max(self._moved_at, self._heard_at())
-            else:
-                await self._compare(before, now)
-                self._moved_at = min(self._moved.values(), default=now)
+            await self._note(before, time.monotonic())
             before = dict(self._work.positions)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _note(self, before: dict[TP, int], now: float) -> None:
+        """A beginning is no progress: a group that never settles, or recoveries that begin again and again, would hide a hang."""
+        if self._carried.in_recovery or self._carried.rebalancing or not self._work.settled:
+            self._moved.clear()
+            if self._recovered_further():
+                self._moved_at = now
+        else:
+            self._reached.clear()
+            await self._compare(before, now)
+            self._moved_at = min(self._moved.values(), default=now)
+
+    def _recovered_further(self) -> bool:
+        """Whether any changelog was read beyond what was seen of it; a first look at one only notes where it stands."""
+        further = False
+        for tp, offset in self._recovery.active_offsets.items():
+            if offset is not None:
+                further |= offset > self._reached.get(tp, offset)
+                self._reached[tp] = max(offset, self._reached.get(tp, offset))
+        return further
 
     async def _compare(self, before: dict[TP, int], now: float) -> None:
         positions = dict(self._work.positions)

@@ -52,7 +52,7 @@ def test_one_partition_that_stands_still_stops_the_process(lab: Lab) -> None:
 
 def test_slow_commits_and_slow_handlers_are_no_hang_and_the_log_is_plain_text(lab: Lab) -> None:
     worker = lab.start(
-        "a", plant="slow_flush", limits={"commit_seconds": 8, "still_seconds": 12, "recovery_seconds": 4}
+        "a", plant="slow_flush", limits={"commit_seconds": 8, "still_seconds": 20, "recovery_seconds": 4}
     )
     lab.send(3, value=b"slow")
     lab.send(100)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import rocksdict
 
-from agents.reliable.disk import ASIDE, MARK, open_sound
+from agents.reliable.disk import ASIDE, MARK, hindrance, open_sound
 
 KEYS = 2_000
 
@@ -69,9 +69,10 @@ def test_whatever_file_is_damaged_a_start_succeeds(path: Path, kind: str, damage
 
 def test_what_is_locked_is_left_alone(path: Path) -> None:
     holder = opening(path)()
-    with pytest.raises(Exception, match=r"(?i)lock"):
+    with pytest.raises(Exception, match=r"(?i)lock") as raised:
         open_sound(path, opening(path))
     holder.close()
+    assert hindrance(raised.value) == "another process holds its lock"
     assert len(read_all(path)) == KEYS + 1
 
 

@@ -15,11 +15,12 @@ BUSY = Seen(
     [
         (BUSY._replace(moved_at=61), 61, "nothing was committed"),
         (BUSY._replace(recovering=True), 16, "no changelog record"),
+        (BUSY._replace(recovering=True, heard_at=121), 121, "again and again"),
         (BUSY._replace(committed_at=121), 121, "although there is more"),
         (BUSY._replace(rebalancing=True, partitions_count=0), 121, "did not settle"),
         (BUSY._replace(stopping=True, partitions_count=0), 121, "asked to stop"),
     ],
-    ids=["no commit", "no changelog record", "nothing read", "no group", "no stop"],
+    ids=["no commit", "no changelog record", "no recovery ends", "nothing read", "no group", "no stop"],
 )
 def test_silence_beyond_a_limit_is_told_and_silence_within_it_is_not(seen: Seen, silence: float, said: str) -> None:
     reason = stalled(seen, silence, LIMITS)
@@ -46,8 +47,8 @@ def test_a_live_worker_says_what_it_is_doing(seen: Seen, ready: bool, said: str)
 
 
 def test_a_slow_recovery_that_hears_something_is_no_hang() -> None:
-    """An hour of recovery moves no position and commits nothing."""
-    assert stalled(BUSY._replace(recovering=True, heard_at=3590), 3600, LIMITS) is None
+    """An hour of recovery commits nothing."""
+    assert stalled(BUSY._replace(recovering=True, heard_at=3590, moved_at=3590), 3600, LIMITS) is None
 
 
 def test_a_worker_without_partitions_need_not_commit() -> None:
