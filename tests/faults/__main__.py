@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rehearsal.broker import Cluster
-from tests.faults import brokers, disks, inputs, kills, report
+from tests.faults import brokers, disks, growth, inputs, kills, report
 from tests.faults.performance import Experiment, Result, perform
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -20,6 +20,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *disks.EXPERIMENTS,
     *brokers.EXPERIMENTS,
     *inputs.EXPERIMENTS,
+    *growth.EXPERIMENTS,
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import rocksdict
 
+from tests.faults.evidence import Evidence
 from tests.faults.performance import Experiment, NotRun
 from tests.faults.scene import Scene, Worker
 
@@ -71,7 +72,7 @@ def _locked(scene: Scene) -> str | None:
 
 
 def _hit_the_lock(worker: Worker) -> bool:
-    return worker.said("lock") > 0
+    return worker.said("another process holds its lock") > 0 or worker.said("planted: lock") > 0
 
 
 def _full(scene: Scene) -> str | None:
@@ -95,13 +96,19 @@ def _full(scene: Scene) -> str | None:
                 pass
         except OSError:
             pass
-    scene.await_that(lambda: bool(worker.exits), "the worker stopped for want of room")
+    scene.await_that(lambda: bool(worker.exits) or worker.said("planted") > 0, "a write met the full disk")
     ended = list(worker.exits)
     ballast.unlink()
     scene.await_working()
     traffic.join()
-    said = worker.said("disk_full")
-    return f"full; the worker ended with {ended[0]}, {said} lines say so" if said and ended[0] == 70 else None
+    scene.notes["said_full"] = worker.said("disk_full")
+    return f"a write met the full disk; the worker ended with {ended or 'nothing'}"
+
+
+def _stopped(scene: Scene, found: Evidence) -> list[str]:
+    [worker] = scene.workers
+    lines = [] if worker.exits[:1] == [70] else [f"the worker ended with {worker.exits} for want of room"]
+    return lines + ([] if scene.notes["said_full"] else ["no line of the log says that the disk is full"])
 
 
 def _made(damage: str, fault: str) -> Experiment:
@@ -112,6 +119,6 @@ EXPERIMENTS = (
     _made("deleted", "local state deleted"),
     _made("cut", "every file of the local state cut short"),
     _made("flipped", "bits flipped in every file of the local state"),
-    Experiment("state-locked", ("P2",), "local state locked by another process", "no_changelog", _locked),
-    Experiment("disk-full", ("P2",), "no room for local state", "no_changelog", _full),
+    Experiment("state-locked", ("P2",), "local state locked by another process", "locked_is_new", _locked),
+    Experiment("disk-full", ("P2",), "no room for local state", "no_changelog", _full, check=_stopped),
 )

@@ -163,8 +163,7 @@ def unsettled(found: Evidence) -> list[str]:
         lines += [f"{key}: a signal waits for the marks" for key, one in people if one.pending]
         lines += [f"{key}: is due" for key, one in people if one.state and (one.state.due_ms or soon_ms) < soon_ms]
     lines += [f"{key}: a command waits" for key, record in found.contacts.items() if record.pending]
-    lines += _lacking(found)
-    return lines
+    return lines + _lacking(found)
 
 
 def _lacking(found: Evidence) -> list[str]:
@@ -186,7 +185,22 @@ def differences(found: Evidence, policy: Policy) -> list[str]:
         *_twice(found),
         *_backwards(found),
     ]
+    return some(lines)
+
+
+def some(lines: list[str]) -> list[str]:
+    """As many as anybody reads."""
     return lines[:LINES_MAX] + ([f"... and {len(lines) - LINES_MAX} more"] if len(lines) > LINES_MAX else [])
+
+
+def apart(found: Evidence) -> int:
+    """Decisions that only the calm replay or only the live run has, each once, or has otherwise."""
+    count = 0
+    for number, replay in found.replays.items():
+        calm = {decision.id: decision for decision in replay.decisions}
+        live = {decision.id: decision for decision in found.decisions.get(number, [])}
+        count += sum(calm.get(name) != live.get(name) for name in calm.keys() | live.keys())
+    return count
 
 
 def _lost(found: Evidence) -> list[str]:
@@ -214,10 +228,6 @@ def _misjudged(found: Evidence) -> list[str]:
             if calm_record != kept:
                 lines.append(f"{key}: {_how(calm_record, kept)}")
     return lines
-
-
-def _named(decision: Decision) -> str:
-    return f"decision {decision.person} {decision.episode} {decision.outcome} {decision.reason}"
 
 
 def _how(calm: bytes | None, kept: bytes | None) -> str:
@@ -326,42 +336,3 @@ def _backwards(found: Evidence) -> list[str]:
 
 def contact_shows(command: Command) -> Mapping[str, Any]:
     return {name: value for name, value in command.attributes.items() if value or None}
-
-
-class Delays(NamedTuple):
-    """In ms of the wall. nudge: by how much a beginning was shown after a purchase that forbids it was acknowledged, the
-    worst; 0 where none was. ends: from the acknowledged purchase to Intercom showing the end."""
-
-    nudge_ms: int
-    nudges: int
-    ends: list[int]
-
-
-def delays(found: Evidence) -> Delays:
-    """Of the cart audience, by what Intercom showed when."""
-    purchases: dict[str, list[Acknowledged]] = defaultdict(list)
-    for one in found.acknowledged:
-        if one.call.get("event") == "Order Completed":
-            purchases[f"id:{one.call['userId']}"].append(one)
-    worst, nudges, ends = 0, 0, []
-    on: dict[str, int] = {}
-    shown_anchor = {
-        (c.person, c.attributes.get("cio_moment_expires_at")): c.event.created_s for c in found.commands if c.event
-    }
-    for write in found.writes:
-        begins = write.shown.get("cio_moment") == "high_aov_abandoner"
-        anchor_s = shown_anchor.get((write.person, write.shown.get("cio_moment_expires_at")))
-        if begins and write.person not in on and anchor_s is not None:
-            on[write.person] = write.at_ms
-            late = [
-                write.at_ms - p.acknowledged_ms
-                for p in purchases[write.person]
-                if (anchor_s + 1) * 1000 < p.sent_ms and p.acknowledged_ms < write.at_ms
-            ]
-            nudges += bool(late)
-            worst = max([worst, *late])
-        elif not begins and write.person in on:
-            begun_ms = on.pop(write.person)
-            causes = [p for p in purchases[write.person] if begun_ms <= p.acknowledged_ms <= write.at_ms]
-            ends += [write.at_ms - causes[0].acknowledged_ms] if causes else []
-    return Delays(worst, nudges, ends)

@@ -14,7 +14,8 @@ from confluent_kafka import KafkaException
 from agents.topic_plan import TABLES, changelog
 from rehearsal.broker import Cluster
 from rehearsal.demo_checks import quantile
-from tests.faults.evidence import Evidence, delays, differences, gather, unsettled
+from tests.faults.delays import delays
+from tests.faults.evidence import Evidence, apart, differences, gather, some, unsettled
 from tests.faults.scene import PARTITIONS, Scene, by_partition, clear
 from tests.live.stage import await_until
 
@@ -99,9 +100,11 @@ def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float], 
     deadline = time.monotonic() + (QUIET_SECONDS_MAX if scene.bug is None else QUIET_PLANTED_SECONDS_MAX)
     while waiting := unsettled(found):
         if time.monotonic() > deadline:
-            return [*differences(found, scene.policy), *waiting]
+            figures.update(_compared(found))
+            return [*differences(found, scene.policy), *some(waiting)]
         time.sleep(0.5)
         found = gather(scene)
+    figures.update(_compared(found))
     lines = differences(found, scene.policy) + experiment.check(scene, found)
     if lines:
         return lines
@@ -111,6 +114,7 @@ def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float], 
     writes = len(found.writes)
     time.sleep(hold_seconds)
     held = gather(scene)
+    figures.update(_compared(held))
     lines = [f"after {hold_seconds:g} s: {line}" for line in differences(held, scene.policy)]
     if len(held.writes) != writes:
         lines.append(f"Intercom was written {len(held.writes) - writes} times while the world was quiet")
@@ -120,11 +124,16 @@ def _aftermath(experiment: Experiment, scene: Scene, figures: dict[str, float], 
     return _orderly_end(scene)
 
 
+def _compared(found: Evidence) -> dict[str, float]:
+    """Decisions of the live run and of the calm replay of the same log, each once, and how many are not in both."""
+    calm = {decision.id for replay in found.replays.values() for decision in replay.decisions}
+    return {"decisions": len(calm), "decisions_apart": apart(found)}
+
+
 def _figures(scene: Scene, found: Evidence) -> dict[str, float]:
     """Counts and delays; `_ms` are of the wall. repeats: signals that stand in the log more than once."""
     seen = delays(found)
     return scene.notes | {
-        "decisions": sum(len(replay.decisions) for replay in found.replays.values()),
         "people": sum(len(held) for held in found.people.values()),
         "writes": len(found.writes),
         "repeats": sum(count - 1 for count in found.log_ids.values()),

@@ -160,6 +160,7 @@ class Scene:
         self.sender = Sender(f"http://127.0.0.1:{port}", seed=seed, **sending)
 
     def __enter__(self) -> "Scene":
+        self.await_whole()
         wipe(self.cluster.bootstrap)
         apply_topics(read_settings(self.settings))
         self.intercom.__enter__()
@@ -195,6 +196,11 @@ class Scene:
             await_until(lambda: _answers(address), seconds=UP_SECONDS_MAX, what="the receiver answers")
         except AssertionError as error:
             raise AssertionError(f"{error}; {tail(log)}") from None
+
+    @property
+    def receiver_pid(self) -> int:
+        assert self._receiver is not None, "started before"
+        return self._receiver.pid
 
     def stop_receiver(self) -> None:
         if self._receiver is not None:
@@ -233,6 +239,15 @@ class Scene:
             await_until(condition, seconds=seconds, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.logs()}") from None
+
+    def await_tries(self, count: int) -> None:
+        """Until so many more posts were begun: whatever the receiver answers to them, the fault has met them."""
+        wanted = self.sender.tries + count
+        self.await_that(lambda: self.sender.tries >= wanted, f"{count} posts meet the fault")
+
+    def await_whole(self) -> None:
+        """Until every partition has a leader and all its replicas in sync: a cluster that came back needs a while."""
+        self.await_that(lambda: _whole(self.cluster.bootstrap), "every partition is led and in sync", seconds=180)
 
     def logs(self) -> str:
         return "\n".join(f"{worker.log.name}, exits {worker.exits}: {tail(worker.log)}" for worker in self.workers)
@@ -289,6 +304,16 @@ def forget(bootstrap: str) -> None:
     """The next question goes through new clients: one that lived while all brokers died may time out for ever after."""
     _admins.pop(bootstrap, None)
     _members.pop(bootstrap, None)
+
+
+def _whole(bootstrap: str) -> bool:
+    try:
+        found = admin(bootstrap).list_topics(timeout=10)
+    except KafkaException:
+        forget(bootstrap)
+        return False
+    parts = [part for topic in found.topics.values() for part in topic.partitions.values()]
+    return all(part.leader != -1 and sorted(part.isrs) == sorted(part.replicas) for part in parts)
 
 
 def _member(bootstrap: str) -> Consumer:

@@ -45,6 +45,7 @@ class Sender:
         self._number = 0
         self._recent: list[dict[str, Any]] = []
         self.acknowledged: list[Acknowledged] = []
+        self.tries = 0  # posts that were begun
         self.refused: list[int] = []  # status of each answer that was no 200; 0: no answer
         self.refusal_seconds: list[float] = []  # how long each of them took
         self.repeated = 0
@@ -114,6 +115,7 @@ class Sender:
         sent_ms = time.time_ns() // 1_000_000
         while True:
             begun = time.monotonic()
+            self.tries += 1
             status = self._try({"batch": calls, "sentAt": None})
             if status == 200:
                 break

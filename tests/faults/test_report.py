@@ -2,8 +2,8 @@
 
 from tests.faults import report
 from tests.faults.__main__ import EXPERIMENTS
+from tests.faults.bugs import CONSUMER_BUGS, OTHER_BUGS
 from tests.faults.performance import Result
-from tests.faults.worker import CONSUMER_BUGS, OTHER_BUGS
 
 
 def test_the_page_is_what_the_results_give() -> None:

@@ -1,6 +1,6 @@
 """`concierge work` with what an experiment wants: an end at an exact point of a commit, or a planted bug. Argument: JSON.
 
-die_at: one of POINTS. die_after_seconds: from the first assignment on, the next time the point is reached. bug: one of BUGS.
+die_at: one of POINTS. die_after_seconds: from the first decision on, the next time the point is reached. bug: see bugs.py.
 Nothing of this is in the product; it wraps the product's own classes in this process alone.
 """
 
@@ -10,29 +10,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 import rocksdict
-import structlog
+from faust.types import TP
 
-from agents import ingest, worker
-from agents.reliable import Output, Record, Store, app, consumer
+from agents import worker
+from agents.reliable import Output, app, consumer
 from agents.reliable.work import Work
 from agents.settings import read_settings
-from contracts.topics import QUARANTINE
-from streams import partition
+from contracts.topics import DECISIONS
+from tests.faults.bugs import CONSUMER_BUGS, OTHER_BUGS, Class
 
 POINTS = ("state", "output", "changelog", "local")
-DROPPED_FROM = 20  # records of a chunk that the worker with the bug `drops_when_busy` still reads
-Class = Any  # of Faust's consumer, which has no types
 PATCHED_CONSUMER: Any = consumer
 PATCHED_APP: Any = app
-PATCHED_INGEST: Any = ingest.Ingest
-PATCHED_PARTITION: Any = partition
-
-log = structlog.get_logger(__name__)
 
 
 class Fuse:
@@ -41,6 +34,8 @@ class Fuse:
     def __init__(self, point: str | None, after_seconds: float) -> None:
         self._point, self._after_seconds = point, after_seconds
         self._lit: float | None = None
+        self.told: set[TP] = set()  # partitions with decisions since the last flush began
+        self.due: set[TP] = set()  # those whose decisions belong to the flush that runs
 
     def light(self) -> None:
         self._lit = self._lit or time.monotonic()
@@ -54,13 +49,17 @@ class Fuse:
 
 def fused(fuse: Fuse) -> Callable[[Class, Work], Class]:
     """state: the state is changed in memory, its outputs are not queued. output: outputs are acknowledged, the changelog is
-    not written. changelog: it is, the local state is not. local: that too, the offsets are not committed."""
+    not written. changelog: it is, for a partition whose people were decided on, and the local state is not. local: that too,
+    the offsets are not committed."""
+    taking: list[TP] = []
+    writing: list[TP] = []
 
     class Batches:
         """rocksdict, as far as the consumer uses it; a batch is made once the changelog has acknowledged."""
 
         def WriteBatch(self, **options: Any) -> Any:
-            fuse.at("changelog")
+            if writing[-1] in fuse.due:
+                fuse.at("changelog")
             return rocksdict.WriteBatch(**options)
 
     PATCHED_CONSUMER.rocksdict = Batches()
@@ -69,17 +68,30 @@ def fused(fuse: Fuse) -> Callable[[Class, Work], Class]:
         class Fused(original):  # type: ignore[misc]
             async def send(self, outputs: Iterable[Output]) -> None:
                 kept = list(outputs)
-                if kept:
+                decides = any(output.topic == DECISIONS.name for output in kept)
+                if decides:
                     fuse.light()
                     fuse.at("state")
                 await super().send(kept)
+                if decides:
+                    fuse.told.add(taking[-1])
 
-            async def _write(self, *arguments: Any) -> None:
+            async def _take(self, tp: TP, *arguments: Any) -> None:
+                taking[:] = [tp]
+                await super()._take(tp, *arguments)
+
+            async def _flush(self) -> Any:
+                fuse.due, fuse.told = fuse.told, set()
+                return await super()._flush()
+
+            async def _write(self, tp: TP, *arguments: Any) -> None:
                 fuse.at("output")
-                await super()._write(*arguments)
+                writing[:] = [tp]
+                await super()._write(tp, *arguments)
 
             async def _commit_offsets(self, *arguments: Any, **options: Any) -> bool:
-                fuse.at("local")
+                if fuse.due:
+                    fuse.at("local")
                 return bool(await super()._commit_offsets(*arguments, **options))
 
         return Fused
@@ -87,157 +99,17 @@ def fused(fuse: Fuse) -> Callable[[Class, Work], Class]:
     return wrap
 
 
-def _commit_ahead(original: Class, work: Work) -> Class:
-    """Commits offsets at once and makes what belongs to them durable only every so often."""
-
-    class CommitAhead(original):  # type: ignore[misc]
-        _count = 0
-
-        async def _flush(self) -> Any:
-            self._count += 1
-            if self._count % 20:
-                return dict(work.positions)
-            return await super()._flush()
-
-    return CommitAhead
-
-
-def _outputs_last(original: Class, work: Work) -> Class:
-    """Writes the state first and what it led to afterwards."""
-    held: list[Output] = []
-
-    class OutputsLast(original):  # type: ignore[misc]
-        async def send(self, outputs: Iterable[Output]) -> None:
-            held.extend(outputs)
-
-        async def force_commit(self, *arguments: Any, **options: Any) -> bool:
-            done = bool(await super().force_commit(*arguments, **options))
-            late, held[:] = list(held), []
-            await super().send(late)
-            return done
-
-    return OutputsLast
-
-
-def _no_final_flush(original: Class, work: Work) -> Class:
-    """At a revocation commits where it was, and forgets what is not written yet."""
-
-    class NoFinalFlush(original):  # type: ignore[misc]
-        async def _flush(self) -> Any:
-            return dict(work.positions) if self._final else await super()._flush()
-
-    return NoFinalFlush
-
-
-def _no_fence(original: Class, work: Work) -> Class:
-    """Takes no notice of the group having gone on without it."""
-    stop = work.fail
-    work.fail = lambda sentence: None if "another worker" in sentence else stop(sentence)
-
-    async def confirmed(self: Any) -> bool:
-        return True
-
-    PATCHED_APP.App.confirmed = confirmed
-
-    class NoFence(original):  # type: ignore[misc]
-        async def _fence(self) -> None:
-            return None
-
-    return NoFence
-
-
-def _no_changelog(original: Class, work: Work) -> Class:
-    """Keeps its state on this machine alone."""
-
-    class NoChangelog(original):  # type: ignore[misc]
-        async def _write(self, tp: Any, store: Store, records: Any) -> None:
-            batch = rocksdict.WriteBatch(raw_mode=True)
-            for key, value in records.items():
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
-            try:
-                store.local.write(batch)
-            except Exception as error:
-                log.warning("planted", error=repr(error))
-
-    return NoChangelog
-
-
-def _unheard_failures(original: Class, work: Work) -> Class:
-    """Asks nobody whether what it produced was taken."""
-
-    class UnheardFailures(original):  # type: ignore[misc]
-        async def send(self, outputs: Iterable[Output]) -> None:
-            await super().send(outputs)
-            for output in work.outputs:
-                output.add_done_callback(lambda done: done.cancelled() or done.exception())
-            work.outputs = []
-
-    return UnheardFailures
-
-
-def _drops_when_busy(original: Class, work: Work) -> Class:
-    class DropsWhenBusy(original):  # type: ignore[misc]
-        async def _take(self, tp: Any, found: Sequence[Any], generation: int) -> None:
-            busy = tp.topic.startswith("sources") and len(found) > DROPPED_FROM
-            await super()._take(tp, [*found[:DROPPED_FROM], found[-1]] if busy else found, generation)
-
-    return DropsWhenBusy
-
-
-def _counts_twice() -> None:
-    PATCHED_PARTITION.counted = lambda person, message_id: False
-
-
-def _no_quarantine() -> None:
-    whole = PATCHED_INGEST._one
-
-    def one(self: ingest.Ingest, record: Record, *arguments: Any) -> list[Output]:
-        return [output for output in whole(self, record, *arguments) if output.topic != QUARANTINE.name]
-
-    PATCHED_INGEST._one = one
-
-
-def _reads_the_clock() -> None:
-    """Thinks with the time at which it reads instead of the time at which was accepted."""
-    whole = PATCHED_PARTITION.Partition.take
-
-    def take(self: Any, signal: Any, position: int) -> Any:
-        if hasattr(signal, "accepted_ms"):
-            now_ms = read_settings(os.environ).clock_port().now_ms()
-            signal = msgspec.structs.replace(signal, accepted_ms=now_ms)
-        return whole(self, signal, position)
-
-    PATCHED_PARTITION.Partition.take = take
-
-
-CONSUMER_BUGS: dict[str, Callable[[Class, Work], Class]] = {
-    "commit_ahead": _commit_ahead,
-    "outputs_last": _outputs_last,
-    "no_final_flush": _no_final_flush,
-    "no_fence": _no_fence,
-    "no_changelog": _no_changelog,
-    "unheard_failures": _unheard_failures,
-    "drops_when_busy": _drops_when_busy,
-}
-OTHER_BUGS: dict[str, Callable[[], None]] = {
-    "counts_twice": _counts_twice,
-    "no_quarantine": _no_quarantine,
-    "reads_the_clock": _reads_the_clock,
-}
-
-
 def main(text: str) -> int:
     """The worker's exit code."""
     asked = json.loads(text)
     bug, original = asked.get("bug"), PATCHED_APP.consumer_class
-    wraps = [fused(Fuse(asked.get("die_at"), float(asked.get("die_after_seconds", 0))))]
+    wraps = []
     if bug in CONSUMER_BUGS:
         wraps.append(CONSUMER_BUGS[bug])
     elif bug is not None:
         OTHER_BUGS[bug]()
+    fuse = Fuse(asked.get("die_at"), float(asked.get("die_after_seconds", 0)))
+    wraps.append(fused(fuse))  # outermost: it sees what a bug withholds
 
     def made(work: Work) -> Class:
         found: Class = original(work)
