@@ -31,6 +31,13 @@ class WallClock(NamedTuple):
         await asyncio.sleep(seconds)
 
 
+class SteadyClock(NamedTuple):
+    """Never steps, and says nothing of the date: for how long something takes."""
+
+    def now_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+
 class SimulatedClock(NamedTuple):
     """`origin_ms` when the wall shows `started_wall_ms`; from there `speed` milliseconds for each of the wall's."""
 

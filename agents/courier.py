@@ -1,7 +1,7 @@
 """The courier: makes Intercom agree with the commands, a withdrawal before an activation, one call per person at a time.
 
 Activations wait the settle time and until their partition was read to its end; they are dropped once they expired. Freshness
-is checked right before each call. Knows neither Kafka nor Faust: records, clock, Intercom and outcomes are given as ports.
+is checked right before each request. Knows neither Kafka nor Faust: records, clock, Intercom and the log are given as ports.
 """
 
 import asyncio
@@ -11,14 +11,18 @@ from typing import Literal, Protocol
 
 from agents import desired
 from agents.desired import Contact
-from agents.intercom import Known, Refused, TryLater, Unknown
+from agents.intercom import Known, Overtaken, Refused, Talking, TryLater, Unknown
 from agents.measures import DELIVERED
+from agents.outcomes import counted_as, outcome, talked
 from contracts.commands import Command
-from contracts.signals import Delivered
+from contracts.signals import Conversed, Delivered
 
 IN_FLIGHT_MAX = 16  # at 0.11 s a call this is 145 calls a second, near the 167 of Intercom's default budget
 Lane = Literal["urgent", "settling"]
 LANES: tuple[Lane, ...] = ("urgent", "settling")
+LANE_IN_FLIGHT_MAX: dict[Lane, int] = {"urgent": 16, "settling": 12}  # calls that hang never take a withdrawal's place
+TALK_OLD_MS = 600_000  # a word on conversations that is older may have been followed by one that was lost
+TALK_PAUSE_MS = 5_000  # until the log has judged what was found; it takes a second or two
 
 
 class Clock(Protocol):
@@ -28,7 +32,9 @@ class Clock(Protocol):
 
 
 class Shower(Protocol):
-    async def show(self, command: Command, known: Known) -> Known: ...
+    async def show(
+        self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool
+    ) -> Known: ...
 
 
 class Contacts(Protocol):
@@ -48,7 +54,7 @@ class _Partition:
 
 
 class Courier:
-    """settle_seconds: how long an activation waits for what may overtake it. deliver: takes each outcome, durably."""
+    """settle_seconds: how long an activation waits for what may overtake it. deliver: takes what the log is to hear, durably."""
 
     def __init__(
         self,
@@ -56,7 +62,7 @@ class Courier:
         intercom: Shower,
         clock: Clock,
         settle_seconds: float,
-        deliver: Callable[[Delivered], Awaitable[None]],
+        deliver: Callable[[Delivered | Conversed], Awaitable[None]],
     ) -> None:
         self._intercom = intercom
         self._clock = clock
@@ -68,8 +74,9 @@ class Courier:
             tuple[Lane, str], int
         ] = {}  # the earliest entry of a person, so that a lane has one of each
         self._number = 0  # keeps the heaps first-in first-out within one instant
-        self._gate_ms = 0  # no call with this token before
+        self._gate_ms: dict[Lane, int] = dict.fromkeys(LANES, 0)  # no call of a lane with this token before
         self._flights: dict[str, asyncio.Task[None]] = {}
+        self._flying: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -140,9 +147,14 @@ class Courier:
         return max(desired.ready_ms(contact, self._settle_ms), owned.settles_ms if contact.begins else 0)
 
     def due_ms(self) -> int | None:
-        """When the next call may start; None where nothing waits. Calls in flight do not count."""
-        heads = [lane[0][0] for lane in self._lanes.values() if lane]
-        return max(min(heads), self._gate_ms) if heads else None
+        """When the next call may start; None where nothing waits, or nothing that waits has room before a call ends."""
+        heads = [max(self._lanes[lane][0][0], self._gate_ms[lane]) for lane in LANES if self._has_room(lane)]
+        return min(heads, default=None)
+
+    def _has_room(self, lane: Lane) -> bool:
+        """Whether anything waits in the lane that may start beside the calls in flight."""
+        room = len(self._flights) < IN_FLIGHT_MAX and self._flying[lane] < LANE_IN_FLIGHT_MAX[lane]
+        return room and bool(self._lanes[lane])
 
     async def quiet(self) -> None:
         """Makes every call that is due now, and returns when none is due or in flight any more."""
@@ -170,7 +182,7 @@ class Courier:
         """Until something was desired, a call ended, or the next one is due."""
         waits: list[asyncio.Task[object]] = [asyncio.create_task(self._wake.wait())]
         due_ms = self.due_ms()
-        if due_ms is not None and len(self._flights) < IN_FLIGHT_MAX:
+        if due_ms is not None:
             left_ms = max(0, due_ms - self._clock.now_ms())
             waits.append(asyncio.create_task(self._clock.sleep(left_ms / 1000)))
         try:
@@ -186,11 +198,11 @@ class Courier:
 
     def _start_due(self) -> None:
         now_ms = self._clock.now_ms()
-        if now_ms < self._gate_ms or self._failure is not None:
+        if self._failure is not None:
             return
         for lane in LANES:
             waiting = self._lanes[lane]
-            while waiting and waiting[0][0] <= now_ms and len(self._flights) < IN_FLIGHT_MAX:
+            while self._gate_ms[lane] <= now_ms and self._has_room(lane) and waiting[0][0] <= now_ms:
                 _, _, partition, person = heapq.heappop(waiting)
                 self._planned.pop((lane, person), None)
                 self._start(partition, person, now_ms)
@@ -202,14 +214,16 @@ class Courier:
         if owned is None or contact is None or not contact.pending or person in self._flights:
             return
         held = contact.begins and not owned.caught_up
-        if held or self._ready_ms(owned, contact) > now_ms:
+        lane: Lane = "settling" if contact.begins else "urgent"
+        if held or max(self._ready_ms(owned, contact), self._gate_ms[lane]) > now_ms:
             self.resume(partition, person)
             return
-        self._flights[person] = asyncio.create_task(self._fly(partition, person))
+        self._flying[lane] += 1
+        self._flights[person] = asyncio.create_task(self._fly(owned, partition, person, lane))
 
-    async def _fly(self, partition: int, person: str) -> None:
+    async def _fly(self, owned: _Partition, partition: int, person: str, lane: Lane) -> None:
         try:
-            await self._attempt(self._partitions[partition], partition, person)
+            await self._attempt(owned, partition, person)
             del self._flights[person]
             if partition in self._partitions:
                 self.resume(partition, person)
@@ -218,41 +232,74 @@ class Courier:
         except BaseException as error:
             self._failure = error
         finally:
+            self._flying[lane] -= 1
             self._flights.pop(person, None)
             self._wake.set()
 
     async def _attempt(self, owned: _Partition, partition: int, person: str) -> None:
         contact = owned.contacts.get(person)
-        assert contact is not None and contact.desired is not None, "a flight starts for a pending contact"
-        command, now_ms = contact.desired, self._clock.now_ms()
+        assert contact is not None and contact.next is not None, "a flight starts for a pending contact"
+        command = contact.next
         refusal, known = None, contact.known
-        if desired.expired(contact, now_ms):
+        if not self._fresh(owned, partition, command):
             refusal = "expired"
         else:
             try:
-                known = await self._intercom.show(command, contact.known)
-            except (TryLater, Unknown) as failure:
-                DELIVERED.labels("later" if isinstance(failure, TryLater) else "unknown").inc()
-                self._postpone(owned, partition, person, failure)
+                known = await self._show(owned, partition, contact, command)
+            except (TryLater, Unknown, Overtaken, Talking) as failure:
+                if self._partitions.get(partition) is owned:
+                    await self._put_off(owned, person, failure)
                 return
             except Refused as refused:
                 known, refusal = refused.known or contact.known, refused.reason
         if self._partitions.get(partition) is not owned:
             return  # another worker owns the person now and repeats the revision
-        DELIVERED.labels(_counted_as(refusal)).inc()
+        DELIVERED.labels(counted_as(refusal)).inc()
         self._keep(owned, person, lambda kept: desired.learned(kept, known))
-        await self._deliver(outcome(command, refusal, self._clock.now_ms()))
+        await self._deliver(outcome(command, refusal, known, self._clock.now_ms()))
         if self._partitions.get(partition) is owned:
             self._keep(owned, person, lambda kept: desired.settled(kept, command.revision, refusal))
 
-    def _postpone(self, owned: _Partition, partition: int, person: str, failure: TryLater | Unknown) -> None:
-        if self._partitions.get(partition) is not owned:
-            return
+    async def _show(self, owned: _Partition, partition: int, contact: Contact, command: Command) -> Known:
+        talked_ms = command.talked_ms
+        old = talked_ms is None or self._clock.now_ms() - talked_ms > TALK_OLD_MS
+        return await self._intercom.show(
+            command,
+            contact.known,
+            fresh=lambda: self._fresh(owned, partition, command),
+            urgent=not contact.begins,
+            ask=contact.begins and old,
+        )
+
+    def _fresh(self, owned: _Partition, partition: int, command: Command) -> bool:
+        """Whether the command is still what is to be shown next, and not over by itself. Asked right before each write."""
+        kept = owned.contacts.get(command.person)
+        if kept is None or kept.next is None or kept.next.revision != command.revision:
+            return False
+        return self._partitions.get(partition) is owned and not desired.expired(kept, self._clock.now_ms())
+
+    async def _put_off(self, owned: _Partition, person: str, failure: TryLater | Unknown | Overtaken | Talking) -> None:
+        """Nothing was achieved, or it is not known: when to try again, and what."""
         now_ms = self._clock.now_ms()
+        match failure:
+            case Overtaken():
+                self._keep(owned, person, lambda kept: desired.learned(kept, failure.known or kept.known))
+                return
+            case Talking():
+                self._keep(
+                    owned,
+                    person,
+                    lambda kept: desired.paused(kept, failure.known or kept.known, now_ms + TALK_PAUSE_MS),
+                )
+                for conversed in talked(person, failure.conversations, now_ms):
+                    await self._deliver(conversed)
+                return
+        DELIVERED.labels("later" if isinstance(failure, TryLater) else "unknown").inc()
         after_ms = int(failure.after_seconds * 1000) if isinstance(failure, TryLater) else 0
         shared = isinstance(failure, TryLater) and failure.shared
-        if shared:
-            self._gate_ms = max(self._gate_ms, now_ms + after_ms)
+        if isinstance(failure, TryLater) and failure.shared:
+            for lane in LANES if failure.urgent_too else ("settling",):
+                self._gate_ms[lane] = max(self._gate_ms[lane], now_ms + after_ms)
 
         def later(kept: Contact) -> Contact:
             pause_ms = after_ms if shared else max(after_ms, desired.backoff_ms(kept.attempts))
@@ -263,22 +310,3 @@ class Courier:
     def _keep(self, owned: _Partition, person: str, change: Callable[[Contact], Contact]) -> None:
         """Changes the record as it is now: a newer command may have come while a call was in flight."""
         owned.contacts.put(person, change(owned.contacts.get(person) or Contact()))
-
-
-def _counted_as(refusal: str | None) -> str:
-    """A closed set: a refusal's reason is Intercom's own word, of which there may be any number."""
-    return "shown" if refusal is None else "expired" if refusal == "expired" else "refused"
-
-
-def outcome(command: Command, refusal: str | None, now_ms: int) -> Delivered:
-    """The signal of an outcome; its id is the same for every repeat, so that it counts once."""
-    return Delivered(
-        person=command.person,
-        id=f"delivered:{command.person}:{command.revision}",
-        occurred_ms=now_ms,
-        accepted_ms=now_ms,
-        revision=command.revision,
-        outcome="shown" if refusal is None else "refused",
-        reason=refusal,
-        episode=command.episode,
-    )

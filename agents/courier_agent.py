@@ -19,7 +19,7 @@ from agents.measures import QUARANTINED
 from agents.reconciling import Reconciling
 from agents.reliable import Codec, Output, Record, Store
 from contracts import commands, signals, topics
-from contracts.signals import Delivered
+from contracts.signals import Conversed, Delivered
 
 CODEC = Codec(encode=desired.encode, decode=desired.decode)
 LOOK_SECONDS = 0.2  # how often the end of a partition is compared with what was applied; delays activations by no more
@@ -200,8 +200,8 @@ class CourierAgent:
         log_times = self._log_times_ms()
         return partition not in log_times or (log_times[partition] or 0) >= at_ms
 
-    async def _deliver(self, outcome: Delivered) -> None:
-        await self._app.produce([Output(topics.SIGNALS.name, outcome.person.encode(), signals.encode(outcome))])
+    async def _deliver(self, heard: Delivered | Conversed) -> None:
+        await self._app.produce([Output(topics.SIGNALS.name, heard.person.encode(), signals.encode(heard))])
 
 
 def _quarantined(record: Record) -> Output:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from agents.clock import WallClock
+from agents.clock import SteadyClock
 from agents.intercom import Intercom
 from agents.intercom.failures import Failure
 from agents.kafka_security import for_librdkafka
@@ -53,7 +53,7 @@ async def _register(settings: Settings, policy: Policy) -> int:
     """Before anybody can begin a moment: an attribute that Intercom does not know makes it refuse the whole write."""
     assert settings.intercom_token is not None, "asked by the caller"
     token = settings.intercom_token.get_secret_value()
-    intercom = Intercom(base_url=settings.intercom_address, token=token, now_ms=WallClock().now_ms)
+    intercom = Intercom(base_url=settings.intercom_address, token=token, now_ms=SteadyClock().now_ms)
     try:
         return len(await intercom.register(manifest(tuple(policy.audiences))))
     except Failure as failure:

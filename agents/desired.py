@@ -20,6 +20,7 @@ TAG = b"C1"  # kind and version of a stored record
 class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """desired: the newest command, None once it was settled for an erased person. settled: the revision that has an outcome.
 
+    owed: a command without outcome that takes back what may still be shown; a newer activation does not hold it up.
     since_ms: when the courier first heard of the activation that waits. not_before_ms: no attempt earlier than this.
     attempts: failed ones since the last outcome. refusal: reason of the last outcome where it was a refusal.
     """
@@ -33,18 +34,33 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     attempts: int = 0
     refusal: str | None = None
     erased: bool = False
+    owed: Command | None = None
 
     @property
     def pending(self) -> bool:
         return self.desired is not None and self.desired.revision > self.settled
 
     @property
+    def next(self) -> Command | None:
+        """The command that is to be delivered next."""
+        return self.owed or self.desired
+
+    @property
     def begins(self) -> bool:
-        """Whether the pending command would begin a moment; such a one waits, everything else goes at once."""
-        moment = self.desired.attributes.get(MOMENT) if self.desired is not None else None
-        if self.desired is None or self.desired.erase or (moment is None and not self.desired.activates):
-            return False
-        return self.desired.activates or (self.known.attributes or {}).get(MOMENT) != moment
+        """Whether the next command would begin a moment; such a one waits, everything else goes at once."""
+        return self.next is not None and _begins(self.next, self.known)
+
+    @property
+    def may_show(self) -> bool:
+        """Whether the contact shows a moment, or may: after a write whose answer was lost."""
+        return self.known.attributes is None or self.known.attributes.get(MOMENT) is not None
+
+
+def _begins(command: Command, known: Known) -> bool:
+    moment = command.attributes.get(MOMENT)
+    if command.erase or (moment is None and not command.activates):
+        return False
+    return command.activates or (known.attributes or {}).get(MOMENT) != moment
 
 
 def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
@@ -66,6 +82,7 @@ def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
         since_ms = contact.since_ms
     else:
         since_ms = now_ms
+    holds_up = contact.pending and not contact.begins and contact.may_show and _begins(command, contact.known)
     return msgspec.structs.replace(
         contact,
         revision=command.revision,
@@ -74,6 +91,7 @@ def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
         attempts=0,
         not_before_ms=min(contact.not_before_ms, now_ms + BACKOFF_FIRST_MS),  # what is new waits for no old failures
         erased=command.erase,
+        owed=contact.next if holds_up else None,
     )
 
 
@@ -101,8 +119,8 @@ def _goes_on(waiting: Command, newer: Command) -> bool:
 
 
 def expired(contact: Contact, now_ms: int) -> bool:
-    """Whether the pending command would show a moment that is over by itself."""
-    command = contact.desired
+    """Whether the next command would show a moment that is over by itself."""
+    command = contact.next
     if command is None or not contact.begins:
         return False
     ends_s = command.attributes.get(MOMENT_ENDS)
@@ -111,7 +129,7 @@ def expired(contact: Contact, now_ms: int) -> bool:
 
 
 def ready_ms(contact: Contact, settle_ms: int) -> int:
-    """When the pending command may go at the earliest."""
+    """When the next command may go at the earliest."""
     return max(contact.not_before_ms, contact.since_ms + settle_ms if contact.begins else 0)
 
 
@@ -124,6 +142,11 @@ def postponed(contact: Contact, known: Known, until_ms: int) -> Contact:
     return msgspec.structs.replace(contact, known=known, not_before_ms=until_ms, attempts=contact.attempts + 1)
 
 
+def paused(contact: Contact, known: Known, until_ms: int) -> Contact:
+    """Put off by no failure."""
+    return msgspec.structs.replace(contact, known=known, not_before_ms=until_ms)
+
+
 def learned(contact: Contact, known: Known) -> Contact:
     return msgspec.structs.replace(contact, known=known)
 
@@ -132,7 +155,10 @@ def settled(contact: Contact, revision: int, refusal: str | None) -> Contact:
     """An outcome is known for `revision`; of an erased person nothing but the fact stays."""
     if contact.erased and contact.revision == revision:
         return Contact(revision=revision, settled=revision, erased=True, refusal=refusal)
-    return msgspec.structs.replace(contact, settled=revision, attempts=0, not_before_ms=0, refusal=refusal)
+    owed = contact.owed if contact.owed is not None and contact.owed.revision != revision else None
+    return msgspec.structs.replace(
+        contact, settled=max(contact.settled, revision), attempts=0, not_before_ms=0, refusal=refusal, owed=owed
+    )
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -90,6 +90,10 @@ class Settings(BaseModel):
     intercom_token: SecretStr | None = Field(default=None, description="access token of the Intercom workspace")
     intercom_region: Literal["us", "eu", "au"] = Field(default="us", description="us, eu or au")
     intercom_url: str | None = Field(default=None, description="address of the Intercom API, instead of a region")
+    intercom_others_share: float = Field(
+        default=0.2, ge=0, le=0.9,
+        description="share of Intercom's rate limit that is left to the workspace's other apps, 0 to 0.9",
+    )  # fmt: skip
     reconcile_seconds: float | None = Field(
         default=None, ge=1, le=86_400,
         description="between two contacts that a worker looks at again in Intercom; none where not set",

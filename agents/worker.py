@@ -12,7 +12,7 @@ import structlog
 from faust.types import TP
 
 from agents import kafka_security
-from agents.clock import Clock, WallClock
+from agents.clock import Clock, SteadyClock
 from agents.courier_agent import CODEC as CONTACTS_CODEC
 from agents.courier_agent import CourierAgent
 from agents.customerio import Pipelines
@@ -117,8 +117,10 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock, jud
     intercom = Intercom(
         base_url=settings.intercom_address,
         token=settings.intercom_token.get_secret_value(),
-        now_ms=WallClock().now_ms,  # Intercom's reset header speaks of the wall
+        now_ms=SteadyClock().now_ms,
         allowed=app.confirmed,
+        others=settings.intercom_others_share,
+        portion=lambda: max(1, len(app.active(COMMANDS.name))) / settings.partitions,
     )
     reconciling = None
     if settings.reconcile_seconds is not None:

@@ -91,6 +91,7 @@ async def _examined(
     """The first look, what differed in both looks under the same revision, and the records of the second."""
     import asyncio
 
+    from agents.clock import SteadyClock
     from agents.examination import examine
     from agents.intercom import Intercom
     from agents.kafka_contacts import Chosen, read_contacts
@@ -98,8 +99,9 @@ async def _examined(
     assert settings.intercom_token is not None, "asked for by read_intercom_settings"
     clock = settings.clock_port()
     intercom = Intercom(
-        base_url=settings.intercom_address, token=settings.intercom_token.get_secret_value(), now_ms=clock.now_ms
-    )
+        base_url=settings.intercom_address, token=settings.intercom_token.get_secret_value(),
+        now_ms=SteadyClock().now_ms, others=settings.intercom_others_share,
+    )  # fmt: skip
     try:
         await intercom.differences(fields)
         first = await examine(contacts, intercom, now_ms=clock.now_ms)

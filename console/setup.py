@@ -31,6 +31,7 @@ def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False)
     import asyncio
     import os
 
+    from agents.clock import SteadyClock
     from agents.intercom import Failure, Intercom
     from agents.settings import Misconfigured, read_intercom_settings
     from console.intercom_steps import steps
@@ -43,7 +44,7 @@ def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False)
         assert settings.intercom_token is not None, "asked for by read_intercom_settings"
         intercom = Intercom(
             base_url=settings.intercom_address, token=settings.intercom_token.get_secret_value(),
-            now_ms=settings.clock_port().now_ms,
+            now_ms=SteadyClock().now_ms, others=settings.intercom_others_share,
         )  # fmt: skip
         created, left = asyncio.run(_compared(intercom, manifest(tuple(rules.audiences)), check=check))
     told = () if check else steps(rules)

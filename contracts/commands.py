@@ -24,6 +24,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     dropped after `expires_ms`; everything else (withdrawals, facts) never waits. episode: the one that is shown now.
     decided_ms: log instant of the decision behind it. erase: the person is erased; clear what we wrote, then stop.
     merged: keys whose contacts this person took over; their flags are cleared by commands of their own.
+    talked_ms: when the log last heard of a conversation of the person, by its own time; None: never.
     again: no new state; the contact of this very revision is to be read again and written where it differs.
     """
 
@@ -41,6 +42,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     erase: bool = False
     v: int = VERSION
     again: bool = False
+    talked_ms: int | None = None
 
 
 encode = msgspec.json.Encoder().encode

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
 
 import uvicorn
 from starlette.applications import Starlette
@@ -79,7 +80,8 @@ class _Gate:
             return
         self._number += 1
         request = Request(scope)
-        own = {"x-request-id": f"{self._number:020x}", "intercom-version": API_VERSION}
+        date = formatdate(self._workspace.now_ms() / 1000, usegmt=True)
+        own = {"date": date, "x-request-id": f"{self._number:020x}", "intercom-version": API_VERSION}
         refusal = self._credentials(request)
         if refusal is None:
             own |= self._count()
@@ -234,7 +236,10 @@ async def _snapshot(request: Request) -> Response:
 
 async def serve(app: Starlette, *, host: str, port: int) -> None:
     """Serves until cancelled or told to stop by a signal."""
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, date_header=False, server_header=False
+    )  # the app dates its answers itself
+    server = uvicorn.Server(config)
     await server.serve()
 
 

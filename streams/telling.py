@@ -60,4 +60,5 @@ def command(key: str, person: Person, state: State, at_ms: int, policy: Policy, 
         expires_ms=contact.expiry(state, current[0], current[2], policy) if current is not None else None,
         event=contact.event(state, at_ms, policy) if current is not None else None,
         erase=state.erased,
+        talked_ms=max((at[0] for at, _ in state.conversations.values()), default=None),
     )

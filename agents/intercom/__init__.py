@@ -2,9 +2,20 @@
 
 from agents.intercom.attributes import Difference
 from agents.intercom.contact import Intercom
-from agents.intercom.failures import Ambiguous, Failure, Refused, TryLater, Unauthorized, Unfit, Unknown
+from agents.intercom.failures import (
+    Ambiguous,
+    Failure,
+    Overtaken,
+    Refused,
+    Talking,
+    TryLater,
+    Unauthorized,
+    Unfit,
+    Unknown,
+)
 from agents.intercom.known import Known
 
 __all__ = [
-    "Ambiguous", "Difference", "Failure", "Intercom", "Known", "Refused", "TryLater", "Unauthorized", "Unfit", "Unknown"
+    "Ambiguous", "Difference", "Failure", "Intercom", "Known", "Overtaken", "Refused", "Talking", "TryLater",
+    "Unauthorized", "Unfit", "Unknown",
 ]  # fmt: skip

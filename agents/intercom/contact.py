@@ -14,12 +14,13 @@ import msgspec
 
 from agents.intercom import register as registration
 from agents.intercom.attributes import Difference
-from agents.intercom.failures import Ambiguous, Failure, Refused, TryLater, Unauthorized, Unknown
-from agents.intercom.find import contact_of, find, read
+from agents.intercom.budget import Budget
+from agents.intercom.failures import Ambiguous, Failure, Overtaken, Refused, Talking, TryLater, Unauthorized, Unknown
+from agents.intercom.find import contact_of, find, read, talks
 from agents.intercom.known import Known
-from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client
+from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client, current
 from agents.intercom.values import changed, typed
-from contracts.commands import Command
+from contracts.commands import Command, ContactEvent
 from contracts.fields import DataType, Field
 from contracts.signals import Scalar
 
@@ -33,11 +34,17 @@ async def always() -> bool:
     return True
 
 
+def alone() -> float:
+    """The portion of a process that shares its token with no other."""
+    return 1.0
+
+
 class Intercom:
     """One workspace.
 
-    base_url: of the token's region. now_ms: unix milliseconds, for the reset header. allowed: asked before every call
-    whether this process may still speak; where it may not, TryLater. transport: where a test or the
+    base_url: of the token's region. now_ms: milliseconds of a clock that never steps. allowed: asked before every call
+    whether this process may still speak; where it may not, TryLater. others: the share of the rate limit that is left to
+    the workspace's other apps. portion: this process's part of the rest, 0 to 1. transport: where a test or the
     rehearsal puts its own.
     """
 
@@ -48,10 +55,12 @@ class Intercom:
         token: str,
         now_ms: Callable[[], int],
         allowed: Callable[[], Awaitable[bool]] = always,
+        others: float = 0.0,
+        portion: Callable[[], float] = alone,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._http = client(base_url=base_url, token=token, transport=transport)
-        self._line = Line(self._http, now_ms, allowed)
+        self._line = Line(self._http, Budget(now_ms, others=others, portion=portion), allowed)
         self._manifest: tuple[Field, ...] = ()
         self._types: dict[str, DataType] = {}
 
@@ -72,15 +81,28 @@ class Intercom:
         """Creates the attributes that are missing, whatever else differs, and returns their names."""
         return await registration.create(self._line, manifest, differences)
 
-    async def show(self, command: Command, known: Known) -> Known:
+    async def show(
+        self,
+        command: Command,
+        known: Known,
+        *,
+        fresh: Callable[[], bool] = current,
+        urgent: bool = True,
+        ask: bool = False,
+    ) -> Known:
         """Makes the contact show `command` and returns what is known then; intercom_id None: there is no such contact.
 
-        Raises TryLater, Unknown, Refused (Ambiguous) or Unauthorized, with `known` set to what is known by then.
+        fresh: asked right before every write whether the command still stands. urgent: may use what the budget keeps back.
+        ask: look for open conversations before the first write.
+
+        Raises TryLater, Unknown, Refused (Ambiguous), Overtaken, Talking or Unauthorized, with `known` set to what is known
+        by then. A contact that shows all but whose event was refused is no failure: see Known.
         """
-        attempt = _Attempt(self._line, command, self.wanted(command), known)
+        line = self._line.errand(urgent=urgent, fresh=fresh)
+        attempt = _Attempt(line, command, self.wanted(command), known, ask=ask)
         try:
-            return await self._registered(attempt)
-        except (TryLater, Unknown, Refused, Unauthorized) as failure:
+            return await self._registered(attempt, line)
+        except Failure as failure:
             failure.known = attempt.known
             raise
 
@@ -105,7 +127,7 @@ class Intercom:
         self._manifest = manifest
         self._types = {field.name: field.data_type for field in manifest}
 
-    async def _registered(self, attempt: "_Attempt") -> Known:
+    async def _registered(self, attempt: "_Attempt", line: Line) -> Known:
         """An attribute that Intercom does not know (somebody archived it) is registered once more, then written again."""
         try:
             return await attempt.run()
@@ -113,9 +135,9 @@ class Intercom:
             if not self._manifest:
                 raise
         try:
-            await registration.register(self._line, self._manifest)
+            await registration.register(line, self._manifest)
         except Failure as failure:
-            if isinstance(failure, TryLater | Unknown | Unauthorized):
+            if isinstance(failure, TryLater | Unknown | Unauthorized | Overtaken):
                 raise
             raise Refused("attributes_unfit") from failure
         return await attempt.run()
@@ -124,8 +146,9 @@ class Intercom:
 class _Attempt:
     """One command on its way; `known` grows as the calls succeed."""
 
-    def __init__(self, line: Line, command: Command, wanted: dict[str, Scalar], known: Known) -> None:
+    def __init__(self, line: Line, command: Command, wanted: dict[str, Scalar], known: Known, *, ask: bool) -> None:
         self._line = line
+        self._asks = ask and known.asked != command.revision
         self._command = command
         self._wanted = wanted
         self.known = known
@@ -139,6 +162,7 @@ class _Attempt:
                     if not self._command.create:
                         return self.known  # never written reads as false: there is nothing to take back
                     await self._create()
+                await self._ask()
                 await self._write()
                 await self._tell()
                 return self.known
@@ -154,6 +178,17 @@ class _Attempt:
             self._learn(found["id"], None if self._doubt else self._ours(found))
         return found is not None
 
+    async def _ask(self) -> None:
+        """Whether the person talks with somebody; a webhook that says so may have been lost. Once per revision."""
+        if not self._asks or not (self._names or changed(self._wanted, self.known.attributes) or self._untold()):
+            return
+        assert self.known.intercom_id is not None, "found or created"
+        found = await talks(self._line, self.known.intercom_id)
+        self._asks = False
+        self.known = msgspec.structs.replace(self.known, asked=self._command.revision)
+        if found:
+            raise Talking(found)
+
     async def _create(self) -> None:
         command = self._command
         body: dict[str, Any] = {"role": "user"}
@@ -167,6 +202,7 @@ class _Attempt:
         except Conflict as conflict:
             await self._adopt(conflict.message)
         else:
+            self._asks = False  # nobody has talked with a contact that did not exist
             self._learn(created["id"], dict(self._wanted))
 
     async def _adopt(self, message: str) -> None:
@@ -174,8 +210,12 @@ class _Attempt:
         if "archived" in message:
             raise Refused("archived")
         match = _ID.search(message)
-        found = await read(self._line, f"/contacts/{match[1]}") if match is not None else None
-        if found is None or not self._is_ours(found):
+        if match is None:
+            raise Ambiguous
+        found = await read(self._line, f"/contacts/{match[1]}")
+        if found is None:
+            raise Gone  # it was deleted this very moment
+        if not self._is_ours(found):
             raise Ambiguous
         self._names = self._command.external_id is not None and not found.get("external_id")
         self._learn(found["id"], self._ours(found))
@@ -202,13 +242,32 @@ class _Attempt:
         self._learn(self.known.intercom_id, {**(self.known.attributes or {}), **difference})
 
     async def _tell(self) -> None:
-        """The event comes last: Intercom knows none for a contact that it does not know."""
-        event = self._command.event
-        if event is None or self._command.erase or self.known.event == (event.name, event.created_s):
+        """The event comes last: Intercom knows none for a contact that it does not know.
+
+        The contact shows its moment by now, so whatever becomes of the event does not undo that: one that is no longer
+        fresh is left out, one that is refused is told with the reason and not repeated.
+        """
+        event = self._untold()
+        if event is None:
             return
         body = {"event_name": event.name, "created_at": event.created_s, "id": self.known.intercom_id}
-        await self._line.call("POST", "/events", {**body, "metadata": event.metadata})
-        self.known = msgspec.structs.replace(self.known, event=(event.name, event.created_s))
+        refusal = None
+        try:
+            await self._line.call("POST", "/events", {**body, "metadata": event.metadata})
+        except (Gone, Merged):
+            raise
+        except Overtaken:
+            return
+        except Refused as refused:
+            refusal = refused.reason
+        told = (event.name, event.created_s)
+        self.known = msgspec.structs.replace(self.known, event=told, event_refusal=refusal)
+
+    def _untold(self) -> ContactEvent | None:
+        event = self._command.event
+        if event is None or self._command.erase or self.known.event == (event.name, event.created_s):
+            return None
+        return event
 
     async def _doubtful(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """A write of attributes: where its answer is lost, nothing of them is known any more."""

@@ -2,6 +2,8 @@
 
 Failure
   TryLater        not done; do the same after `after_seconds`
+  Overtaken       not done, and not to be done: something newer is to be shown, or it is over by itself
+  Talking         not done: the person talks with somebody in Intercom, of which the log may not know yet
   Unknown         perhaps done; do the same again after `after_seconds`, everything is written anew
   Refused         never will be; do not repeat
     Ambiguous     more than one contact, or another person's, answers to these details
@@ -19,12 +21,29 @@ class Failure(Exception):
 
 
 class TryLater(Failure):
-    """shared: the cause (rate limit, no connection) holds for every call with this token, not for this contact alone."""
+    """shared: the cause (rate limit, no connection) holds for every call with this token, not for this contact alone.
 
-    def __init__(self, after_seconds: float, why: str, *, shared: bool) -> None:
+    urgent_too: a shared cause holds also for what cannot wait; else it keeps back what may wait, alone.
+    """
+
+    def __init__(self, after_seconds: float, why: str, *, shared: bool, urgent_too: bool = True) -> None:
         super().__init__(f"{why}; try again in {after_seconds:.1f} s")
         self.after_seconds = after_seconds
         self.shared = shared
+        self.urgent_too = urgent_too
+
+
+class Overtaken(Failure):
+    def __init__(self) -> None:
+        super().__init__("something newer is to be shown; nothing was sent")
+
+
+class Talking(Failure):
+    """conversations: (id, when it was last touched, in unix seconds) of each that is open."""
+
+    def __init__(self, conversations: tuple[tuple[str, int], ...]) -> None:
+        super().__init__("the person talks with somebody in Intercom; nothing was sent")
+        self.conversations = conversations
 
 
 class Unknown(Failure):

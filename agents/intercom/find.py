@@ -9,6 +9,7 @@ from urllib.parse import quote
 from agents.intercom.failures import Ambiguous, Refused, Unknown
 from agents.intercom.line import Gone, Line, Merged
 
+TALKS_MAX = 5  # one is enough to know; a person with more at once is told of the others by their webhooks
 MERGES_FOLLOWED_MAX = 3  # chains of merges are short; a longer one is a loop
 
 
@@ -31,6 +32,16 @@ async def read(line: Line, path: str) -> dict[str, Any] | None:
         except Merged as merged:
             path = f"/contacts/{merged.canonical_id}"
     raise Refused("merged_in_a_loop")
+
+
+async def talks(line: Line, intercom_id: str) -> tuple[tuple[str, int], ...]:
+    """(id, last touched in unix seconds) of the contact's open conversations, snoozed ones included; at most TALKS_MAX."""
+    wanted = (("contact_ids", intercom_id), ("open", True))
+    query = {"operator": "AND", "value": [{"field": name, "operator": "=", "value": value} for name, value in wanted]}
+    body = {"query": query, "pagination": {"per_page": TALKS_MAX}}
+    answer = await line.call("POST", "/conversations/search", body, reads=True)
+    found = [talk for talk in answer.get("conversations", []) if isinstance(talk, dict) and talk.get("id")]
+    return tuple((str(talk["id"]), int(talk.get("updated_at") or 0)) for talk in found)
 
 
 def contact_of(answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The line to Intercom: one HTTP call, its answer read as JSON, every failure told by what to do about it.
 
-Obeys the rate headers: after a 429 or `Remaining: 0` nothing is sent until the window that the answer named is over.
+Asks its budget before each call, and whether the errand is still fresh right before each write.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import httpx
 
-from agents.intercom.failures import Refused, TryLater, Unauthorized, Unknown
+from agents.intercom.budget import Budget, until_reset_seconds
+from agents.intercom.failures import Overtaken, Refused, TryLater, Unauthorized, Unknown
 from agents.measures import RATE_LEFT, REQUESTS
 
 API_VERSION = "2.16"
@@ -17,28 +18,30 @@ READ_SECONDS = 10.0  # the slowest recorded answer took 1.3 s
 WRITE_SECONDS = 5.0  # bodies are a few kilobytes
 POOL_SECONDS = 5.0  # callers are bounded, so waiting long for a connection means the line is stuck
 CONNECTIONS_MAX = 32  # above the courier's bound on calls in flight, so the pool never is the limit
-WINDOW_SECONDS_MAX = 12.0  # windows last 10 s and the reset header overshoots by 2
 PAUSE_SECONDS = 2.0  # after a connection that did not come about
 FAILURES_SHARED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing was sent
 
 
-class Merged(Exception):
+class Merged(Refused):
     """The contact was merged into another one (410)."""
 
     def __init__(self, canonical_id: str) -> None:
-        super().__init__("the contact was merged into another one")
+        super().__init__("merged")
         self.canonical_id = canonical_id
 
 
-class Gone(Exception):
+class Gone(Refused):
     """No such contact (404)."""
 
+    def __init__(self) -> None:
+        super().__init__("not_found")
 
-class Conflict(Exception):
+
+class Conflict(Refused):
     """A contact with these details exists (409); the id stands only in the message."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("a contact with these details exists")
+        super().__init__("conflict")
         self.message = message
 
 
@@ -59,29 +62,48 @@ def client(*, base_url: str, token: str, transport: httpx.AsyncBaseTransport | N
     )
 
 
+def current() -> bool:
+    """Of an errand that nothing overtakes."""
+    return True
+
+
 class Line:
-    """One token's calls. now_ms: unix milliseconds on the clock that Intercom's reset header is read against.
+    """One token's calls.
 
     allowed: asked before every single call whether this process may still speak.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, now_ms: Callable[[], int], allowed: Callable[[], Awaitable[bool]]
+        self,
+        http: httpx.AsyncClient,
+        budget: Budget,
+        allowed: Callable[[], Awaitable[bool]],
+        *,
+        urgent: bool = False,
+        fresh: Callable[[], bool] = current,
     ) -> None:
         self._http = http
+        self._budget = budget
         self._allowed = allowed
-        self._now_ms = now_ms
-        self._closed_until_ms = 0
+        self._urgent = urgent
+        self._fresh = fresh
+
+    def errand(self, *, urgent: bool, fresh: Callable[[], bool]) -> "Line":
+        """The same line for one errand. urgent: it may use what is kept back. fresh: asked right before each write."""
+        return Line(self._http, self._budget, self._allowed, urgent=urgent, fresh=fresh)
 
     async def call(self, method: str, path: str, body: object = None, *, reads: bool = False) -> dict[str, Any]:
-        """The JSON object of a 2xx answer ({} where it is empty). Failure, Merged, Gone or Conflict otherwise.
+        """The JSON object of a 2xx answer ({} where it is empty). Failure otherwise: Merged, Gone and Conflict among them.
 
         reads: a POST that changes nothing (a search).
         """
         harmless = reads or method == "GET"
-        self._wait_for_window()
         if not await self._allowed():
             raise TryLater(PAUSE_SECONDS, "somebody else may have taken over", shared=True)
+        self._wait_for_budget()
+        if not harmless and not self._fresh():
+            raise Overtaken
+        self._budget.begin()
         try:
             answer = await self._http.request(method, path, json=body)
         except FAILURES_SHARED as error:
@@ -90,32 +112,23 @@ class Line:
         except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:
             REQUESTS.labels("lost").inc()
             self._lost(type(error).__name__, harmless)
+        finally:
+            self._budget.end()
         self._heed(answer)
         if not answer.is_success:
             self._fail(answer, harmless)
         return self._object(answer, harmless)
 
-    def _wait_for_window(self) -> None:
-        left_ms = self._closed_until_ms - self._now_ms()
-        if left_ms > 0:
-            raise TryLater(left_ms / 1000, "the rate limit is used up", shared=True)
+    def _wait_for_budget(self) -> None:
+        wait_ms = self._budget.wait_ms(urgent=self._urgent)
+        if wait_ms > 0:
+            urgent_too = self._urgent or self._budget.wait_ms(urgent=True) > 0
+            raise TryLater(wait_ms / 1000, "the rate limit is used up", shared=True, urgent_too=urgent_too)
 
     def _heed(self, answer: httpx.Response) -> None:
         REQUESTS.labels(str(answer.status_code)).inc()
-        left = answer.headers.get("X-RateLimit-Remaining", "")
-        if left.isascii() and left.isdigit():
-            RATE_LEFT.set(int(left))
-        if answer.status_code == 429 or answer.headers.get("X-RateLimit-Remaining") == "0":
-            after_seconds = self._until_reset(answer)
-            self._closed_until_ms = max(self._closed_until_ms, self._now_ms() + int(after_seconds * 1000))
-
-    def _until_reset(self, answer: httpx.Response) -> float:
-        """Seconds until the named end of the window, clamped to what a window can last; the longest where none is named."""
-        try:
-            left = int(answer.headers["X-RateLimit-Reset"]) - self._now_ms() / 1000
-        except (KeyError, ValueError):
-            return WINDOW_SECONDS_MAX
-        return min(max(left, 1.0), WINDOW_SECONDS_MAX)
+        self._budget.heed(answer)
+        RATE_LEFT.set(self._budget.left)
 
     def _object(self, answer: httpx.Response, harmless: bool) -> dict[str, Any]:
         if not answer.content:
@@ -137,7 +150,7 @@ class Line:
         """Status first, code second; the message is read for a 409 alone, because its id stands nowhere else."""
         status, (code, message) = answer.status_code, _first_error(answer)
         if status == 429:
-            raise TryLater(self._until_reset(answer), "the rate limit is used up", shared=True)
+            raise TryLater(until_reset_seconds(answer), "the rate limit is used up", shared=True)
         if status in (401, 403):
             raise Unauthorized(status)
         if status == 404:

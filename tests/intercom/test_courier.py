@@ -7,7 +7,7 @@ import pytest
 from agents.courier import IN_FLIGHT_MAX, Courier
 from agents.desired import Contact
 from agents.intercom import Known, Refused, TryLater, Unauthorized, Unknown
-from contracts.signals import Delivered
+from contracts.signals import Conversed, Delivered
 from tests.intercom.scene import EXPIRES_S, activation, calm, shown, withdrawal
 from tests.intercom.world import SETTLE_SECONDS, World, until
 
@@ -259,7 +259,7 @@ async def test_the_running_courier_sleeps_until_the_next_call_is_due() -> None:
 async def test_a_failure_to_write_outcomes_stops_the_running_courier() -> None:
     world = World()
 
-    async def broken(outcome: Delivered) -> None:
+    async def broken(outcome: Delivered | Conversed) -> None:
         raise ConnectionError("the log is away")
 
     world.courier = Courier(intercom=world.intercom, clock=world.clock, settle_seconds=5, deliver=broken)

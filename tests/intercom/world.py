@@ -8,7 +8,7 @@ from agents.courier import Courier
 from agents.desired import Contact
 from agents.intercom import Known
 from contracts.commands import Command
-from contracts.signals import Delivered
+from contracts.signals import Conversed, Delivered
 from tests.intercom.scene import HandClock
 
 SETTLE_SECONDS = 5.0
@@ -26,18 +26,24 @@ class FakeIntercom:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
+        self.asked: list[tuple[bool, bool]] = []  # (urgent, ask) of each
+        self.fresh: list[bool] = []  # whether each still was, when the gate opened
         self.answers: list[Exception] = []
         self.gate: asyncio.Event | None = None
         self.open = 0
         self.open_max = 0
 
-    async def show(self, command: Command, known: Known) -> Known:
+    async def show(
+        self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool
+    ) -> Known:
         self.calls.append((command.person, command.revision))
+        self.asked.append((urgent, ask))
         self.open += 1
         self.open_max = max(self.open, self.open_max)
         try:
             if self.gate is not None:
                 await self.gate.wait()
+            self.fresh.append(fresh())
             if self.answers:
                 raise self.answers.pop(0)
         finally:
@@ -51,14 +57,18 @@ class World:
         self.clock = HandClock()
         self.intercom = intercom or FakeIntercom()
         self.outcomes: list[Delivered] = []
+        self.talks: list[Conversed] = []
         self.kept = Kept()
         self.courier = self.start()
         if caught_up:
             self.courier.caught_up(0)
 
     def start(self) -> Courier:
-        async def deliver(outcome: Delivered) -> None:
-            self.outcomes.append(outcome)
+        async def deliver(heard: Delivered | Conversed) -> None:
+            if isinstance(heard, Delivered):
+                self.outcomes.append(heard)
+            else:
+                self.talks.append(heard)
 
         courier = Courier(intercom=self.intercom, clock=self.clock, settle_seconds=SETTLE_SECONDS, deliver=deliver)
         courier.assign(0, self.kept)
