@@ -61,8 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--planted", action="store_true", help="with the bug of each experiment: it has to turn red")
     parser.add_argument("--keep", type=Path, help="keep logs and state here")
     parser.add_argument("--dry", action="store_true", help="leave docs/promises.md as it is")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page again from docs/faults.json")
     given = parser.parse_args(arguments)
     faulthandler.enable()
+    if given.page:
+        report.write(EXPERIMENTS)
+        return 0
     bad = 0
     with ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))

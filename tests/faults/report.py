@@ -1,6 +1,6 @@
 """What the runs came to: kept in docs/faults.json, and written from there into the marked part of docs/promises.md.
 
-`python -m tests.faults.report` writes the page again from the file; a test compares the two.
+`make faults ARGS=--page` writes the page again from the file; a test compares the two.
 """
 
 from collections.abc import Iterable, Sequence
@@ -67,7 +67,7 @@ PROMISES = (
         "months: not run",
     ),
     Promise("P9", "A replay sends nothing", "no network reachable", {}, "`tests/architecture/` (imports), no experiment"),
-    Promise("P10", "An erased person is gone from every store and stays gone", "none", {}, "not run"),
+    Promise("P10", "An erased person is gone from every store and stays gone", "none", {}, "`concierge erase` is not there yet"),
 )  # fmt: skip
 EVERYWHERE = {"P4": "every one", "P5": "every one", "P6": "every one"}  # what each aftermath looks at
 
