@@ -30,3 +30,14 @@ def test_every_experiment_has_a_bug_and_every_bug_an_experiment() -> None:
     known = {*CONSUMER_BUGS, *OTHER_BUGS, "answers_first"}
     assert {experiment.bug for experiment in EXPERIMENTS} == known
     assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)
+
+
+def test_decisions_are_told_beside_those_of_the_calm_run() -> None:
+    name = EXPERIMENTS[0].name
+    held = Result(name, 3, None, "held", "killed", 7, 1.0, [], {"decisions": 4, "decisions_apart": 0})
+    planted = Result(name, 3, EXPERIMENTS[0].bug, "red", "killed", 7, 1.0, ["decision id:u1: only live"], {})
+    page = report.tables(EXPERIMENTS, [held, planted])
+    assert "| 4 compared, 0 different |" in page
+    assert f"{EXPERIMENTS[0].bug}: red (decision id:u1: only live)" in page
+    stale = report.tables(EXPERIMENTS, [held, planted._replace(bug="a bug of yesterday")])
+    assert f"{EXPERIMENTS[0].bug}: not run" in stale
