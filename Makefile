@@ -32,12 +32,8 @@ check: $(READY)  ## Lint, format, types, direction of imports, lock and publishe
 	$(BIN)/uv lock --check
 	$(BIN)/python -m contracts.schema --check
 
-bench: $(READY)  ## How fast: the thinking beside plain decoding, our carrier beside others, the whole path on a real Kafka
-	$(BIN)/python -m benchmarks.fold
-	$(BIN)/python -m benchmarks.disk --calls 50000
-	$(BIN)/python -m benchmarks.day
-	$(BIN)/python -m benchmarks.carriers.race
-	$(BIN)/python -m benchmarks.path
+bench: $(READY)  ## How fast and how large, beside others, on a real Kafka: docs/benchmarks.md is written from it; 25 minutes
+	$(BIN)/python -m benchmarks $(ARGS)
 
 churn: $(READY)  ## Workers that join, leave, die and freeze on a real Kafka under load, counted exactly; half an hour
 	nice $(BIN)/python -m tests.kafka.churn $(ARGS)

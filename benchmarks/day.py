@@ -1,111 +1,184 @@
-"""How fast a recorded day is replayed on one core, beside bare `orjson.loads` of the same lines, in turns within one run.
+"""How fast a recorded day is replayed, beside bare `orjson.loads` of the same lines and beside DuckDB with one question.
 
-The lines are records of the `signals` topic, in order: the rehearsal shop's day, and the real REES46 morning where its file
-is given (`--rees46`, skipped with a word where it is missing). Replaying is decoding them and thinking, with a mark before each
-instant, as `concierge backtest` does; nothing is written. Figures are CPU seconds of this process, so that a busy machine
-distorts them less; the ratio distorts least.
+The lines are records of the `signals` topic, in order. Replaying is decoding them and thinking, with a mark before each instant,
+as `concierge backtest` does; nothing is written. It goes through the day in slices; before each, the same process loads the same
+lines with orjson, so that the two are measured in turns. Two cores replay half of the shops each. DuckDB answers "who
+left a cart above 150 alone for two hours" from typed columns of the same signals.
 
-    python -m benchmarks.day [--people 2000] [--rounds 5] [--seed 1] [--rees46 FILE]
+    python -m benchmarks.day [--signals 2000000] [--seed 1]
 """
 
 import argparse
-import gc
-import platform
-import random
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
+import duckdb
 import orjson
 
-from backtests import history, importing
-from backtests.mapping import PRESETS
 from backtests.replay import replay
+from benchmarks import history
+from benchmarks.process import resident_mb
+from benchmarks.table import Table, met, plain
 from contracts import policy as policies
 from contracts import signals
-from contracts.calls import parse
-from contracts.instant import from_rfc3339
 from contracts.signals import PersonSignal
-from rehearsal import shop
 from streams.partition import Partition
+from streams.person import Person
 
 ROOT = Path(__file__).resolve().parents[1]
-REES46 = ROOT.parent / "shared" / "data" / "rees46-2019-10-01.csv.gz"
-START_MS = from_rfc3339("2026-03-02T00:00:00Z")
-DAY_HOURS = 24.0
-AIM = 0.4  # of bare parsing
+POLICY = ROOT / "policies" / "skincare.yaml"
+SIGNALS = 2_000_000
+SLICES = 10
+AIM, AIM_PER_SECOND, AIM_TWO = 0.4, 100_000, 1.8  # of bare parsing; signals a second and core; times one core
+QUESTION_ROUNDS = 3
+QUESTION = """
+with told as (
+    select person, at_ms, added, ordered,
+        count_if(ordered) over (partition by person order by at_ms rows between unbounded preceding and 1 preceding) as cart
+    from '{path}' where added > 0 or ordered
+), touched as (
+    select ordered, at_ms, sum(added) over (partition by person, cart order by at_ms) as value,
+        lead(at_ms) over (partition by person order by at_ms) as next_ms, max(at_ms) over () as end_ms
+    from told
+)
+select count(*) from touched where not ordered and value > 150 and coalesce(next_ms, end_ms) - at_ms >= 2 * 3600 * 1000
+"""
 
 
-def of_the_shop(people: int, seed: int) -> list[bytes]:
-    """The records of one simulated day."""
-    chance = random.Random(seed)  # noqa: S311  # a benchmark's data needs no secrecy
-    day = shop.day(chance, start_ms=START_MS, hours=DAY_HOURS, people=people)
-    return [signals.encode(signal) for sent in day for signal in parse(sent.body, accepted_ms=sent.at_ms).signals]
+class Slice(NamedTuple):
+    """bare, replayed: CPU seconds. resident_mb, people: when it was over."""
+
+    signals: int
+    bare_seconds: float
+    seconds: float
+    people: int
+    resident_mb: float
 
 
-def of_rees46(table: Path) -> list[bytes]:
-    """The records of the real morning, as a backtest reads them."""
-    with tempfile.TemporaryDirectory() as directory:
-        calls = Path(directory) / "calls.jsonl"
-        importing.write(table, PRESETS["rees46"], out=calls, rejects=Path(directory) / "rejects.jsonl")
-        with (Path(directory) / "spool").open("w+b") as spool, (Path(directory) / "bad").open("wb") as bad:
-            read = history.read(calls, spool=spool, quarantine=bad)
-            return [signals.encode(signal) for signal in read.signals()]
+class Run(NamedTuple):
+    """wall: seconds without what orjson and reading the file took."""
+
+    slices: list[Slice]
+    wall_seconds: float
+    decisions: int
+
+    @property
+    def all(self) -> int:
+        return sum(one.signals for one in self.slices)
 
 
-def loaded(lines: list[bytes]) -> int:
-    for line in lines:
-        orjson.loads(line)
-    return 0
+class Replayed:
+    """One replay of a file of lines, measured slice by slice."""
+
+    def __init__(self, path: Path, slice_lines: int) -> None:
+        self._path, self._slice_lines = path, slice_lines
+        self._people: dict[str, Person] = {}
+        self._slices: list[Slice] = []
+        self._aside_seconds = 0.0
+
+    def run(self) -> Run:
+        partition = Partition(policies.load(POLICY), self._people)
+        began = time.perf_counter()
+        decisions = sum(len(effects.decisions) for effects in replay(self._told(), partition))
+        return Run(self._slices, time.perf_counter() - began - self._aside_seconds, decisions)
+
+    def _told(self) -> Iterator[PersonSignal]:
+        with self._path.open("rb") as file:
+            while True:
+                aside = time.perf_counter()
+                lines = [line for _, line in zip(range(self._slice_lines), file, strict=False)]
+                began = time.process_time()
+                for line in lines:
+                    orjson.loads(line)
+                bare = time.process_time() - began
+                self._aside_seconds += time.perf_counter() - aside
+                if not lines:
+                    return
+                began = time.process_time()
+                for line in lines:
+                    yield cast(PersonSignal, signals.decode(line))
+                seconds = time.process_time() - began
+                self._slices.append(Slice(len(lines), bare, seconds, len(self._people), resident_mb()))
 
 
-def replayed(lines: list[bytes], policy: policies.Policy) -> int:
-    """How many decisions."""
-    told: Iterator[PersonSignal] = (cast(PersonSignal, signals.decode(line)) for line in lines)
-    return sum(len(effects.decisions) for effects in replay(told, Partition(policy, {})))
+def replayed(path: Path, slice_lines: int) -> Run:
+    return Replayed(path, slice_lines).run()
 
 
-def cpu_seconds(job: Callable[[], int]) -> tuple[float, int]:
-    gc.collect()
-    start = time.process_time()
-    result = job()
-    return time.process_time() - start, result
+def beside(paths: Sequence[Path], slice_lines: int) -> list[Run]:
+    """Each file in a fresh process of its own, at the same time."""
+    with ProcessPoolExecutor(len(paths), mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(replayed, paths, [slice_lines] * len(paths)))
 
 
-def compare(name: str, lines: list[bytes], policy: policies.Policy, rounds: int) -> str:
-    bare, whole, decisions = [], [], 0
-    for _ in range(rounds):
-        bare.append(cpu_seconds(lambda: loaded(lines))[0])
-        seconds, decisions = cpu_seconds(lambda: replayed(lines, policy))
-        whole.append(seconds)
-    count = len(lines)
-    ratio = statistics.median(one / other for one, other in zip(bare, whole, strict=True))
-    spread = f"{count / max(whole):,.0f} to {count / min(whole):,.0f}"
-    return (
-        f"{name:24} {count:>9,} signals, {decisions:>6,} decisions: replayed {count / statistics.median(whole):>9,.0f}/s a core "
-        f"({spread}); orjson.loads {count / statistics.median(bare):>9,.0f}/s; ratio {ratio:.3f} (aim {AIM})"
+def asked(path: Path, threads: int) -> tuple[float, int]:
+    """(median seconds, carts found)."""
+    took = []
+    found = 0
+    with duckdb.connect(config={"threads": threads}) as database:
+        for _ in range(QUESTION_ROUNDS):
+            began = time.perf_counter()
+            (found,) = cast(tuple[int], database.execute(QUESTION.format(path=path)).fetchone())
+            took.append(time.perf_counter() - began)
+    return statistics.median(took), found
+
+
+def measure(signals_count: int = SIGNALS, seed: int = 1) -> list[Table]:
+    with tempfile.TemporaryDirectory(prefix="concierge-day-") as name:
+        folder = Path(name)
+        count = history.write(history.day(signals_count, seed), folder, policies.load(POLICY))
+        (one,) = beside([folder / "all.jsonl"], -(-count // SLICES))
+        two = beside([folder / "0.jsonl", folder / "1.jsonl"], -(-count // (2 * SLICES)))
+        questions = {threads: asked(folder / "all.parquet", threads) for threads in (1, 2)}
+    conditions = (
+        f"Seed {seed}, {count:,} signals of {one.slices[-1].people:,} keys, {one.decisions:,} decisions with the shipped policy, "
+        f"{SLICES} slices in turns; {questions[1][1]:,} carts found by DuckDB"
     )
+    return [speed(one, two, questions, conditions), memory(one, conditions)]
+
+
+def speed(one: Run, two: Sequence[Run], questions: dict[int, tuple[float, int]], conditions: str) -> Table:
+    rates = [piece.signals / piece.seconds for piece in one.slices]
+    bare = [piece.signals / piece.bare_seconds for piece in one.slices]
+    ratio = statistics.median(piece.bare_seconds / piece.seconds for piece in one.slices)
+    wall = one.all / one.wall_seconds
+    both = sum(run.all for run in two) / max(run.wall_seconds for run in two)
+    rows = [
+        ["`orjson.loads` of the lines, one core", *_rates(bare), "1", ""],
+        ["replayed, one core", *_rates(rates), f"{ratio:.3f}", f"{met(statistics.median(rates), AIM_PER_SECOND)} signals/s; "
+         f"{met(ratio, AIM)} of parsing"],
+        [f"replayed, two cores: {both / wall:.2f} x one", f"{both:,.0f}", "", "", met(both / wall, AIM_TWO)],
+        *([f"DuckDB, one question, {threads} core{'s' * (threads > 1)}: {seconds:.2f} s", f"{one.all / seconds:,.0f}", "", "", ""]
+          for threads, (seconds, _) in questions.items()),
+    ]  # fmt: skip
+    return Table("replay", conditions, ["what", "signals/s", "lowest to highest", "of bare parsing", "aim"], rows)
+
+
+def memory(one: Run, conditions: str) -> Table:
+    rows = []
+    for number, piece in enumerate(one.slices):
+        so_far = sum(other.signals for other in one.slices[: number + 1])
+        rows.append([f"{so_far:,}", f"{piece.people:,}", f"{piece.resident_mb:,.0f}"])
+    return Table("replay-memory", conditions, ["signals so far", "keys so far", "resident MB"], rows)
+
+
+def _rates(rates: Sequence[float]) -> tuple[str, str]:
+    return f"{statistics.median(rates):,.0f}", f"{min(rates):,.0f} to {max(rates):,.0f}"
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--people", type=int, default=2_000, help="of the shop; a person makes about 15 signals")
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--signals", type=int, default=SIGNALS)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--rees46", type=Path, default=REES46)
-    asked = options.parse_args()
-    print(
-        f"seed {asked.seed}, {asked.rounds} rounds in turns, Python {platform.python_version()}, orjson {orjson.__version__}"
-    )
-    policy = policies.load(ROOT / "policies" / "skincare.yaml")
-    print(compare("the rehearsal shop's day", of_the_shop(asked.people, asked.seed), policy, asked.rounds), flush=True)
-    if asked.rees46.exists():
-        print(compare("the REES46 morning", of_rees46(asked.rees46), policy, asked.rounds))
-    else:
-        print(f"the REES46 morning       not run: there is no {asked.rees46.name} here; name it with --rees46")
+    given = options.parse_args()
+    for table in measure(given.signals, given.seed):
+        print(plain(table))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ import statistics
 import tempfile
 import time
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import rocksdict
 
 from agents.judge import encode
-from benchmarks.fold import CALLS_PER_MARK, lines
+from benchmarks.fold import CALLS_PER_MARK, Line, lines
+from benchmarks.table import Table, met, plain
 from contracts import commands, decisions, signals
 from contracts import policy as policies
 from contracts.calls import parse
@@ -26,6 +28,7 @@ from streams.partition import Partition
 from streams.person import Person
 
 BATCH_BYTES = 16_384  # a producer's default: what would be compressed together
+AIM_BYTES = 1000  # at most, of a person on disk
 WRITE_BATCH = 5000  # records, as a commit under load would have
 
 
@@ -50,13 +53,13 @@ class Sizes:
                 self._batch.clear()
 
 
-def played(count: int, people_per_call: float, seed: int, sizes: Sizes) -> dict[str, Person]:
-    """The people after `count` calls."""
+def played(told: Iterable[Line], sizes: Sizes) -> dict[str, Person]:
+    """The people after these calls."""
     policy = policies.load(Path(policies.__file__).parent.parent / "policies" / "skincare.yaml")
     people: dict[str, Person] = {}
     partition = Partition(policy, people)
     position = 0
-    for number, (at_ms, line) in enumerate(lines(count, seed, people_per_call)):
+    for number, (at_ms, line) in enumerate(told):
         sizes.note("call", line)
         taken: list[Any] = list(parse(line, accepted_ms=at_ms).signals)
         if number % CALLS_PER_MARK == CALLS_PER_MARK - 1:
@@ -93,30 +96,35 @@ def stored(people: dict[str, Person], folder: Path) -> tuple[int, float]:
     return sum(path.stat().st_size for path in folder.rglob("*.sst")), took
 
 
+def measure(calls: int = 200_000, calls_a_person: float = 10, seed: int = 1) -> Table:
+    sizes = Sizes()
+    people = played(lines(calls, seed, 1 / calls_a_person), sizes)
+    encoded = sorted(len(encode(person)) for person in people.values())
+    with tempfile.TemporaryDirectory(prefix="concierge-disk-") as folder:
+        on_disk, took = stored(people, Path(folder) / "people")
+    count = len(people)
+    spread = f"median {encoded[count // 2]:,}, 99 in 100 below {encoded[count * 99 // 100]:,}, largest {encoded[-1]:,}"
+    rows = [
+        ["a person, encoded", f"{statistics.mean(encoded):,.0f}", spread],
+        ["a person in RocksDB after compaction", f"{on_disk / count:,.0f}",
+         f"at most {met(-on_disk / count, -AIM_BYTES).replace('-', '')}; written at {count / took:,.0f} records/s"],
+        *([f"a {kind}", f"{statistics.mean(found):,.0f}", f"{len(found) / calls:.4f} a call"]
+          for kind, found in sizes.of.items() if found),
+    ]  # fmt: skip
+    if sizes.packed:
+        share = f"{sizes.packed / sizes.plain:.0%}"
+        rows.append(["signals, compressed", share, f"in batches of {BATCH_BYTES:,} bytes (zlib)"])
+    conditions = f"Seed {seed}, {calls:,} calls, {count:,} people, {calls / count:.1f} calls a person"
+    return Table("disk", conditions, ["what", "bytes", "and"], rows)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--calls", type=int, default=200_000)
     options.add_argument("--calls-a-person", type=float, default=10)
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
-    sizes = Sizes()
-    people = played(asked.calls, 1 / asked.calls_a_person, asked.seed, sizes)
-    encoded = sorted(len(encode(person)) for person in people.values())
-    with tempfile.TemporaryDirectory(prefix="concierge-disk-") as folder:
-        on_disk, took = stored(people, Path(folder) / "people")
-    count = len(people)
-    print(f"seed {asked.seed}, {asked.calls} calls, {count} people, {asked.calls / count:.1f} calls a person")
-    print(f"a person encoded     {statistics.mean(encoded):7,.0f} bytes (median {encoded[count // 2]:,}, 99 in 100 below "
-          f"{encoded[count * 99 // 100]:,}, largest {encoded[-1]:,})")  # fmt: skip
-    print(
-        f"a person in RocksDB  {on_disk / count:7,.0f} bytes after compaction; written at {count / took:,.0f} records/s"
-    )
-    for kind, found in sizes.of.items():
-        if found:
-            rate = f"{len(found) / asked.calls:.3f} a call"
-            print(f"a {kind:18} {statistics.mean(found):7,.0f} bytes, {rate}")
-    if sizes.packed:
-        print(f"signals compress to  {sizes.packed / sizes.plain:7.0%} in batches of {BATCH_BYTES:,} bytes (zlib)")
+    print(plain(measure(asked.calls, asked.calls_a_person, asked.seed)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ no Kafka, no disk: an upper bound of what a worker's thinking could do, not what
 import argparse
 import gc
 import json
-import platform
 import random
 import statistics
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.table import Table, plain
 from contracts import policy as policies
 from contracts.calls import parse
 from contracts.instant import from_rfc3339
@@ -91,26 +91,32 @@ def per_second(job: Callable[[], int], count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
+def measure(calls: int = 20_000, rounds: int = 5, seed: int = 1) -> Table:
+    policy = policies.load(Path(policies.__file__).parent.parent / "policies" / "skincare.yaml")
+    told = lines(calls, seed)
+    jobs: dict[str, Callable[[], int]] = {
+        "decode JSON, nothing else": lambda: decoded(told),
+        "read into signals": lambda: parsed(told),
+        "read and fold": lambda: folded(told, policy),
+    }
+    turns = [{name: per_second(job, len(told)) for name, job in jobs.items()} for _ in range(rounds)]
+    rows = []
+    for name in jobs:
+        rates = [one[name] for one in turns]
+        ratio = statistics.median(one["decode JSON, nothing else"] / one[name] for one in turns)
+        spread = f"{min(rates):,.0f} to {max(rates):,.0f}"
+        rows.append([name, f"{statistics.median(rates):,.0f}", spread, f"{ratio:.1f}"])
+    conditions = f"Seed {seed}, {calls:,} calls, {rounds} rounds in turns, one core, no Kafka, no disk"
+    return Table("fold", conditions, ["what", "calls/s", "lowest to highest", "x the time of decoding"], rows)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--calls", type=int, default=20_000)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
-    print(f"seed {asked.seed}, {asked.calls} calls, {asked.rounds} rounds in turns, Python {platform.python_version()}")
-    policy = policies.load(Path(policies.__file__).parent.parent / "policies" / "skincare.yaml")
-    told = lines(asked.calls, asked.seed)
-    jobs: dict[str, Callable[[], int]] = {
-        "decode JSON, nothing else": lambda: decoded(told),
-        "read into signals": lambda: parsed(told),
-        "read and fold": lambda: folded(told, policy),
-    }
-    rounds = [{name: per_second(job, len(told)) for name, job in jobs.items()} for _ in range(asked.rounds)]
-    for name in jobs:
-        rates = [one[name] for one in rounds]
-        ratio = statistics.median(one["decode JSON, nothing else"] / one[name] for one in rounds)
-        spread = f"{min(rates):,.0f} to {max(rates):,.0f}"
-        print(f"{name:26} {statistics.median(rates):>10,.0f} calls/s  ({spread}), {ratio:.1f} x the time of decoding")
+    print(plain(measure(asked.calls, asked.rounds, asked.seed)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The job: fold one track call of some 430 bytes into a record of some 600 bytes; every tenth event of a person is told.
+"""The job: fold one call (of some 430 bytes in the race) into a record of some 600 bytes; every tenth event of a person is told.
 
 Standard library only, since each carrier runs it in an environment of its own.
 """
@@ -45,12 +45,12 @@ class Job:
         record = record or {"n": 0, "value": 0, "recent": [], "products": {}}
         properties = call["properties"]
         record["n"] += 1
-        record["value"] += properties["price"] * properties["quantity"]
-        product = properties["product_id"]
+        record["value"] += properties.get("price", 0) * properties.get("quantity", 1)
+        product = properties.get("product_id", "")
         record["products"][product] = record["products"].pop(product, 0) + 1
         if len(record["products"]) > RECENT_MAX:
             del record["products"][next(iter(record["products"]))]
-        record["recent"] = [*record["recent"], [call["event"], call["timestamp"], product]][-RECENT_MAX:]
+        record["recent"] = [*record["recent"], [call.get("event"), call.get("timestamp"), product]][-RECENT_MAX:]
         return record
 
 

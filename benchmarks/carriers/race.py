@@ -8,24 +8,22 @@ own copy of the same events; the time runs from its first event to the commit of
 
 import argparse
 import json
-import os
-import platform
 import random
-import resource
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from benchmarks.carriers.job import COMMIT_SECONDS, PARTITIONS
+from benchmarks.process import on_core, resident_mb, stop
+from benchmarks.table import Table, met, plain
 from rehearsal.broker import create_topics, real_kafka
 
 PEOPLE = 20_000
@@ -41,6 +39,12 @@ CARRIERS = {
     "plain aiokafka": "plain_app",
     "concierge": "concierge_app",
 }
+
+KEYS = ("skewed", "uniform")
+AIMS = {  # what ours is to reach, as a multiple of that carrier's rate
+    ("skewed", "naive faust"): 6.0, ("skewed", "quix-streams"): 1.0, ("skewed", "plain aiokafka"): 0.5,
+    ("uniform", "naive faust"): 3.0,
+}  # fmt: skip
 
 
 class Result(NamedTuple):
@@ -65,40 +69,53 @@ def events(count: int, seed: int, *, skewed: bool) -> Iterator[tuple[bytes, byte
         yield b"user-%08d" % person, json.dumps(call).encode()
 
 
+def measure(
+    count: int = 200_000, naive: int = 40_000, rounds: int = 3, seed: int = 1, keys: Sequence[str] = KEYS
+) -> Table:
+    rows: list[list[str]] = []
+    with tempfile.TemporaryDirectory() as folder, real_kafka(Path(folder) / "kafka") as bootstrap:
+        for kind in keys:
+            found: dict[str, list[Result]] = {name: [] for name in CARRIERS}
+            for turn in range(rounds):
+                for name, module in CARRIERS.items():
+                    sent = naive if module == "faust_app" else count
+                    place = f"{module}-{kind}-{turn}".replace("_", "-")
+                    fill(bootstrap, place, events(sent, seed, skewed=kind == "skewed"))
+                    found[name].append(run(bootstrap, Path(folder), place, module, sent))
+            rows += rows_of(kind, found)
+    conditions = (
+        f"Seed {seed}, {count:,} events ({naive:,} for the naive app) of {PEOPLE:,} keys, {PARTITIONS} partitions, {rounds} "
+        f"rounds in turns, one core each, one broker beside them, commit every {COMMIT_SECONDS:g} s"
+    )
+    columns = ["carrier", "keys", "events/s", "lowest to highest", "x naive", "aim of ours", "resident MB"]
+    return Table("carriers", conditions, columns, rows)
+
+
+def rows_of(kind: str, found: Mapping[str, Sequence[Result]]) -> list[list[str]]:
+    medians = {name: statistics.median(one.per_second for one in results) for name, results in found.items()}
+    ours = medians["concierge"]
+    rows = []
+    for name, results in found.items():
+        rates = [one.per_second for one in results]
+        share = AIMS.get((kind, name))
+        aim = f"{met(ours / medians[name], share)} ({ours / medians[name]:.2f} x this)" if share is not None else ""
+        rows.append(
+            [name, kind, f"{medians[name]:,.0f}", f"{min(rates):,.0f} to {max(rates):,.0f}",
+             f"{medians[name] / medians['naive faust']:.1f}", aim, f"{max(one.resident_mb for one in results):,.0f}"]
+        )  # fmt: skip
+    return rows
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--events", type=int, default=200_000)
     options.add_argument("--naive", type=int, default=40_000, help="events for the naive app, which is slow")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--keys", choices=("skewed", "uniform", "both"), default="both")
+    options.add_argument("--keys", choices=(*KEYS, "both"), default="both")
     asked = options.parse_args()
-    print(
-        f"seed {asked.seed}, {asked.events} events ({asked.naive} naive), {asked.rounds} rounds in turns, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, commit every {COMMIT_SECONDS:g} s"
-    )
-    with tempfile.TemporaryDirectory() as folder, real_kafka(Path(folder) / "kafka") as bootstrap:
-        for keys in ("skewed", "uniform") if asked.keys == "both" else (asked.keys,):
-            found: dict[str, list[Result]] = {name: [] for name in CARRIERS}
-            for turn in range(asked.rounds):
-                for name, module in CARRIERS.items():
-                    count = asked.naive if module == "faust_app" else asked.events
-                    place = f"{module}-{keys}-{turn}".replace("_", "-")
-                    fill(bootstrap, place, events(count, asked.seed, skewed=keys == "skewed"))
-                    found[name].append(run(bootstrap, Path(folder), place, module, count))
-            report(keys, found)
-
-
-def report(keys: str, found: dict[str, list[Result]]) -> None:
-    print(f"\n{keys} keys")
-    base = statistics.median(one.per_second for one in found["naive faust"])
-    for name, results in found.items():
-        rates = [one.per_second for one in results]
-        median, memory = statistics.median(rates), max(one.resident_mb for one in results)
-        print(
-            f"  {name:16} {median:>9,.0f} events/s  ({min(rates):,.0f} to {max(rates):,.0f}), "
-            f"{median / base:5.1f} x naive, {memory:,.0f} MB resident"
-        )
+    keys = KEYS if asked.keys == "both" else (asked.keys,)
+    print(plain(measure(asked.events, asked.naive, asked.rounds, asked.seed, keys)))
 
 
 def fill(bootstrap: str, name: str, told: Iterator[tuple[bytes, bytes]]) -> None:
@@ -131,7 +148,7 @@ def run(bootstrap: str, folder: Path, name: str, module: str, count: int) -> Res
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # programs of our own
             [python, "-m", f"benchmarks.carriers.{module}", json.dumps(told)],
-            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_on_one_core,
+            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, preexec_fn=on_core(0),
         )  # fmt: skip
     try:
         ended = await_committed(bootstrap, name, count, process)
@@ -143,11 +160,6 @@ def run(bootstrap: str, folder: Path, name: str, module: str, count: int) -> Res
         stop(process)
         shutil.rmtree(home, ignore_errors=True)
     return Result(count / (ended - float(first.read_text())), resident)
-
-
-def _on_one_core() -> None:
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def await_committed(bootstrap: str, group: str, count: int, process: "subprocess.Popen[bytes]") -> float:
@@ -167,20 +179,6 @@ def await_committed(bootstrap: str, group: str, count: int, process: "subprocess
     finally:
         consumer.close()
     raise TimeoutError("it ended by itself" if process.poll() is not None else f"not done within {RUN_SECONDS_MAX} s")
-
-
-def resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def quix_python() -> Path:
