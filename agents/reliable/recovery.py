@@ -62,9 +62,12 @@ def table_manager_class(work: Work) -> type[TableManager]:
             sources: set[Any] = {tp for tp in assignment if not self._is_changelog_tp(tp)}
             begins = await consumer.earliest_offsets(*sources) if sources else {}
             ends = await consumer.highwaters(*sources) if sources else {}
+            committed = consumer._committed_offset
+            fresh = {tp: begins[tp] for tp in sources if committed.get(tp) is None}
+            if fresh:  # no commit to go back to, and what was fetched of them meanwhile was dropped as well
+                await self._wait(consumer.seek_wait(fresh), timeout=self.app.conf.broker_request_timeout)
             if self.app.consumer_generation_id != generation_id:
                 return
-            committed = consumer._committed_offset
             try:
                 work.assign({tp: Span(committed.get(tp), begins[tp], ends[tp]) for tp in sources})
             except Exception as error:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import rocksdict
 from confluent_kafka import KafkaException
 
 from agents.topic_plan import TABLES, changelog
-from rehearsal.broker import Cluster
+from rehearsal.broker import BrokerMissing, Cluster
 from rehearsal.demo_checks import quantile
 from tests.faults.delays import delays
 from tests.faults.evidence import Evidence, apart, differences, gather, some, unsettled
@@ -86,7 +87,7 @@ def perform(
             lines = _aftermath(experiment, scene, figures, hold_seconds) if bite is not None else []
     except NotRun as reason:
         outcome, lines = "not run", [str(reason)]
-    except (AssertionError, TimeoutError, KafkaException, OSError) as error:
+    except (AssertionError, TimeoutError, KafkaException, OSError, BrokerMissing, httpx.HTTPError) as error:
         lines = [f"{type(error).__name__}: {error}"]
     n = len(scene.sender.acknowledged)
     outcome = outcome or ("void" if bite is None else "red" if lines else "held")

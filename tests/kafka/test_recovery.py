@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 from faust.app.base import App
+from faust.types import TP
 
 from agents.reliable.recovery import table_manager_class
 from agents.reliable.work import Work
@@ -56,6 +57,66 @@ class Consumer:
 
     async def seek_wait(self, offsets: Any) -> None:
         self.calls.append("seek")
+
+
+class Settled(Consumer):
+    """Two partitions of a source, of which one was committed at 5; both hold records 3 to 9."""
+
+    FRESH, COMMITTED = TP("in", 0), TP("in", 1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parked.set()
+        self._committed_offset = {self.COMMITTED: 5}
+        self.sought: dict[TP, int] = {}
+
+    def assignment(self) -> set[TP]:
+        return {self.FRESH, self.COMMITTED}
+
+    async def perform_seek(self) -> None:
+        self.sought |= self._committed_offset
+
+    async def earliest_offsets(self, *tps: TP) -> dict[TP, int]:
+        return dict.fromkeys(tps, 3)
+
+    async def highwaters(self, *tps: TP) -> dict[TP, int]:
+        return dict.fromkeys(tps, 10)
+
+    async def seek_wait(self, offsets: Any) -> None:
+        self.sought |= offsets
+
+    def resume_partitions(self, tps: set[TP]) -> None:
+        self.calls.append("resume partitions")
+
+    def resume_flow(self) -> None:
+        self.calls.append("resume")
+
+
+async def test_a_partition_without_a_commit_is_read_from_its_first_record_whatever_was_fetched_before() -> None:
+    """A fetch during the recovery is thrown away, and would leave a hole where there is no commit to go back to."""
+    consumer, work = Settled(), Work(print, gaps_allowed=False)
+    recovery = table_manager_class(work)(App("recovery", loop=asyncio.get_running_loop())).recovery
+
+    async def sent() -> None:
+        return None
+
+    def nothing(*_: Any) -> None:
+        return None
+
+    recovery.app = SimpleNamespace(
+        consumer=consumer,
+        consumer_generation_id=1,
+        conf=SimpleNamespace(broker_request_timeout=5.0),
+        flow_control=SimpleNamespace(resume=nothing),
+        on_rebalance_complete=SimpleNamespace(send=sent),
+        on_rebalance_end=nothing,
+        assignor=SimpleNamespace(assigned_standbys=set),
+        _fetcher=SimpleNamespace(started=True, should_stop=False, maybe_start=sent),
+    )
+    await recovery.on_recovery_completed(1)
+    assert consumer.sought == {Settled.FRESH: 3, Settled.COMMITTED: 5}
+    assert consumer.calls[-1] == "resume"
+    assert work.settled
 
 
 async def test_a_recovery_does_not_seek_before_the_fetcher_stands_still() -> None:
