@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from backtests import history as histories
-from backtests.history import SPOOL_BUFFER_BYTES, History, HistoryError
+from backtests.history import SPOOL_BUFFER_BYTES, History, HistoryError, Reader
 from backtests.replay import replay
 from backtests.summary import Summary, instant, population
 from backtests.tables import Progress, quiet
@@ -25,7 +25,7 @@ from streams.person import Person
 
 
 def run(
-    source: Path,
+    source: Path | Reader,
     policy: Policy,
     *,
     out: Path,
@@ -35,9 +35,10 @@ def run(
 ) -> dict[str, Any]:
     """The summary, as written. HistoryError when the input cannot be read or `out` cannot be written.
 
-    reading, judging: told (bytes, all bytes) while the input is read, (signals, all signals) while it is judged.
+    source: a file of calls, or who reads another kind of history. reading, judging: told (bytes or records, all of them) while
+    the input is read, (signals, all signals) while it is judged.
     """
-    histories.check(source)
+    read = histories.of_file(source) if isinstance(source, Path) else source
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").unlink(missing_ok=True)  # written last: where it stands, the rest is whole
@@ -45,7 +46,7 @@ def run(
             spool = stack.enter_context(tempfile.TemporaryFile(dir=out, buffering=SPOOL_BUFFER_BYTES))
             quarantine = stack.enter_context((out / "quarantine.jsonl").open("wb"))
             written = stack.enter_context((out / "decisions.jsonl").open("wb"))
-            history = histories.read(source, spool=spool, quarantine=quarantine, progress=reading)
+            history = read(spool=spool, quarantine=quarantine, progress=reading)
             told = _judge(history, policy, until_ms, written, judging)
         if not history.rejected:
             (out / "quarantine.jsonl").unlink()

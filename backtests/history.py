@@ -1,8 +1,8 @@
-"""A raw history: calls in any envelope, one a line, read once and given back in the order in which they occurred.
+"""A history: signals read once and given back in the order in which they were accepted; here those of a file of calls.
 
-A raw history's calls are accepted when they occurred. Readable signals go to a spool on disk; in memory stay 16 bytes a
-signal, and about 100 more while a history that is out of order is sorted. Lines that cannot be read are quarantined with
-their number, a reason and their original bytes.
+A raw history's calls, in any envelope, one a line, are accepted when they occurred. Readable signals go to a spool on disk; in
+memory stay 24 bytes a signal, and about 100 more while a history that is out of order is sorted. Lines that cannot be read
+are quarantined with their number, a reason and their original bytes.
 """
 
 import base64
@@ -10,9 +10,9 @@ import gzip
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple, Protocol, cast
 
 import msgspec
 
@@ -30,7 +30,7 @@ class HistoryError(ValueError):
 
 
 class History:
-    """signals: in order of occurrence, ties in the order of the file. The spool must stay open while they are read."""
+    """signals: in order of acceptance, ties by rank. The spool must stay open while they are read."""
 
     def __init__(self, spool: IO[bytes]) -> None:
         self.lines = 0
@@ -40,27 +40,42 @@ class History:
         self.in_order = True
         self._spool = spool
         self._times = array("q")
+        self._ranks = array("q")
         self._offsets = array("q")
         self._end = 0
 
     def __len__(self) -> int:
         return len(self._times)
 
-    def append(self, signal: PersonSignal) -> None:
+    def append(self, signal: PersonSignal, *, rank: int = 0) -> None:
+        """rank: what tells the order of those accepted at one instant; where it is the same, they stay as they came."""
         record = signals.encode(signal)
-        self.in_order = self.in_order and (not self._times or self._times[-1] <= signal.occurred_ms)
-        self._times.append(signal.occurred_ms)
+        if self._times:
+            self.in_order = self.in_order and (self._times[-1], self._ranks[-1]) <= (signal.accepted_ms, rank)
+        self._times.append(signal.accepted_ms)
+        self._ranks.append(rank)
         self._offsets.append(self._end)
         self._end += self._spool.write(record)
 
     def signals(self) -> Iterator[PersonSignal]:
         self._spool.flush()
-        order = range(len(self)) if self.in_order else sorted(range(len(self)), key=self._times.__getitem__)
-        for index in order:
+        for index in self._order():
             offset = self._offsets[index]
             after = self._offsets[index + 1] if index + 1 < len(self) else self._end
             self._spool.seek(offset)
             yield cast(PersonSignal, signals.decode(self._spool.read(after - offset)))
+
+    def _order(self) -> Sequence[int]:
+        if self.in_order:
+            return range(len(self))
+        times, ranks = self._times, self._ranks
+        return sorted(range(len(self)), key=lambda index: (times[index], ranks[index]))
+
+
+class Reader(Protocol):
+    """Reads a history from wherever it is. HistoryError when it cannot be read."""
+
+    def __call__(self, *, spool: IO[bytes], quarantine: IO[bytes], progress: Progress) -> History: ...
 
 
 class _Line(NamedTuple):
@@ -75,6 +90,16 @@ def check(path: Path) -> None:
         path.open("rb").close()
     except OSError as error:
         raise HistoryError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from None
+
+
+def of_file(path: Path) -> Reader:
+    """HistoryError at once when the file cannot be opened."""
+    check(path)
+
+    def reader(*, spool: IO[bytes], quarantine: IO[bytes], progress: Progress) -> History:
+        return read(path, spool=spool, quarantine=quarantine, progress=progress)
+
+    return reader
 
 
 def read(path: Path, *, spool: IO[bytes], quarantine: IO[bytes], progress: Progress = quiet) -> History:

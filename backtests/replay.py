@@ -20,6 +20,32 @@ class Takes(Protocol):
         """Apply one record of the log."""
 
 
+class Course:
+    """The log as a history makes it: each record gets the next position, what is passed on comes before the next call."""
+
+    def __init__(self, partition: Takes) -> None:
+        self._partition = partition
+        self._position = 0
+
+    def reach(self, at_ms: int) -> Effects:
+        """Time has come up to `at_ms`, included."""
+        return self._one(Marked(source=SOURCE, at_ms=at_ms, of=1, outcomes=False))
+
+    def take(self, signal: PersonSignal | Ruled) -> Iterator[Effects]:
+        """Effects of the signal, and of everything that it makes the judge pass on or hand over."""
+        effects = self._one(signal)
+        yield effects
+        waiting = effects.signals[::-1]
+        while waiting:
+            effects = self._one(waiting.pop())
+            waiting.extend(reversed(effects.signals))
+            yield effects
+
+    def _one(self, signal: Signal) -> Effects:
+        self._position += 1
+        return self._partition.take(signal, self._position)
+
+
 def replay(
     history: Iterable[PersonSignal | Ruled], partition: Takes, *, until_ms: int | None = None
 ) -> Iterator[Effects]:
@@ -29,29 +55,20 @@ def replay(
     `until_ms`, which is included; signals accepted after it are left out. A policy that is deployed within the history
     (Ruled) stands before the signals of its instant.
     """
-    position = 0
+    course = Course(partition)
     last_ms: int | None = None
     for signal in history:
-        at_ms = signal.at_ms if isinstance(signal, Ruled) else signal.accepted_ms
+        at_ms = instant_of(signal)
         if until_ms is not None and at_ms > until_ms:
             break
         if last_ms is None or at_ms > last_ms:
             last_ms = at_ms
-            position += 1
-            yield partition.take(_mark(last_ms - 1), position)
-        position += 1
-        effects = partition.take(signal, position)
-        yield effects
-        waiting = effects.signals[::-1]  # what is handed over or passed on comes before the next call
-        while waiting:
-            position += 1
-            effects = partition.take(waiting.pop(), position)
-            waiting.extend(reversed(effects.signals))
-            yield effects
+            yield course.reach(last_ms - 1)
+        yield from course.take(signal)
     end_ms = until_ms if until_ms is not None else last_ms
     if end_ms is not None:
-        yield partition.take(_mark(end_ms), position + 1)
+        yield course.reach(end_ms)
 
 
-def _mark(at_ms: int) -> Marked:
-    return Marked(source=SOURCE, at_ms=at_ms, of=1, outcomes=False)
+def instant_of(signal: PersonSignal | Ruled) -> int:
+    return signal.at_ms if isinstance(signal, Ruled) else signal.accepted_ms

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from console.command import complain, refusing
+from console.inputs import Input, reader, refusals
 from console.policy import PolicyFile, shipped
 from console.progress import bars
 
-Input = Annotated[Path, typer.Argument(metavar="INPUT", help="Calls in any envelope, one a line (JSONL, gzip too).")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for decisions.jsonl and summary.json.")]
 Until = Annotated[
     str | None, typer.Option("--until", help="Run time on to this instant, included. (default: the last call)")
@@ -18,17 +18,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.
 
 
 def backtest(source: Input, out: Out, policy: PolicyFile = None, until: Until = None, json: AsJson = False) -> None:
-    """Replay a history of calls through the thinking. Sends nothing, ever.
+    """Replay a history through the thinking. Sends nothing, ever.
 
-    Time is taken from the calls: each is accepted when it occurred. Lines that cannot be read go to
-    DIR/quarantine.jsonl.
+    Time is taken from the history: a file's calls are accepted when they occurred, a topic's when they were accepted.
+    A topic is read to the end that it has at the start, and nobody who works with it notices. What cannot be read goes
+    to DIR/quarantine.jsonl.
 
     Example: concierge backtest events.jsonl --policy policies/skincare.yaml --until 2019-10-02T00:00:00Z --out result/
     """
     import msgspec
 
     from backtests.backtest import run
-    from backtests.history import HistoryError
     from contracts.instant import from_rfc3339
     from contracts.policy import PolicyError, load
 
@@ -37,10 +37,10 @@ def backtest(source: Input, out: Out, policy: PolicyFile = None, until: Until = 
     except ValueError as error:
         complain(f"--until: {error}")
         raise typer.Exit(2) from None
-    with refusing(PolicyError, HistoryError):
-        rules = load(policy or shipped())
+    with refusing(PolicyError, *refusals()):
+        rules, read = load(policy or shipped()), reader(source)
         with bars("reading", "judging") as (reading, judging):
-            told = run(source, rules, out=out, until_ms=until_ms, reading=reading, judging=judging)
+            told = run(read, rules, out=out, until_ms=until_ms, reading=reading, judging=judging)
     if json:
         typer.echo(msgspec.json.encode(told).decode())
     else:

@@ -5,6 +5,7 @@ import typer
 from console import policy
 from console.backtest import backtest
 from console.command import OneSentence
+from console.compare import compare
 from console.demo import demo
 from console.doctor import doctor
 from console.importing import import_
@@ -39,5 +40,6 @@ app.command("doctor")(doctor)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)
+app.command("compare")(compare)
 app.command("lift")(lift)
 app.add_typer(policy.app, name="policy")

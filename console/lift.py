@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.command import MISUSE, NO, complain, refusing
+from console.inputs import opened, reader, refusals
 from console.policy import PolicyFile, shipped
 from console.progress import bars
 
 if TYPE_CHECKING:
     from backtests.lift import Asked
 
-Input = Annotated[
-    Path | None, typer.Argument(metavar="[INPUT]", help="Calls in any envelope, one a line (JSONL, gzip too).")
-]
+Source = Annotated[str | None, typer.Argument(metavar="[INPUT]", help="A history, as `concierge backtest` reads them.")]
 Decisions = Annotated[
     Path | None, typer.Option("--decisions", help="What was decided: decisions.jsonl, or the folder of a backtest.")
 ]
@@ -48,7 +47,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.
 
 
 def lift(
-    source: Input = None,
+    source: Source = None,
     decisions: Decisions = None,
     from_: From = None,
     to: To = None,
@@ -125,24 +124,18 @@ def _of_table(table: Path, holdout: float | None, asked: "Asked") -> dict[str, A
 
 
 def _of_history(
-    source: Path, decisions: Path, policy: Path | None, span: tuple[int, int, int, int], asked: "Asked"
+    source: str, decisions: Path, policy: Path | None, span: tuple[int, int, int, int], asked: "Asked"
 ) -> dict[str, Any]:
-    import tempfile
-
-    from backtests import history as histories
     from backtests.experiment import DecisionsError, experiment, read_decisions
-    from backtests.history import HistoryError
     from backtests.outcomes import OutcomesError, Span
     from contracts.policy import PolicyError, load
 
-    with refusing(PolicyError, HistoryError, DecisionsError, OutcomesError):
-        rules = load(policy or shipped())
-        histories.check(source)
+    with refusing(PolicyError, DecisionsError, OutcomesError, *refusals()):
+        rules, read = load(policy or shipped()), reader(source)
         made = list(read_decisions(decisions))
         if asked.margin_rate is None:
             asked = asked._replace(margin_rate=rules.margin_rate)
-        with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as unread, bars("reading") as (reading,):
-            history = histories.read(source, spool=spool, quarantine=unread, progress=reading)
+        with bars("reading") as (reading,), opened(read, reading) as history:
             told = experiment(history.signals(), made, rules, Span(*span), asked)
     told["rejected"] = dict(sorted(history.rejected.items()))
     return told

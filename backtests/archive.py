@@ -1,0 +1,81 @@
+"""The archive: topics as Parquet files, `DIR/<topic>/day=<day>/p<partition>-<first offset>-<last offset>.parquet`.
+
+A file's name says which records it holds, and holds all of them; so the folder alone says what is archived, and a reader sees
+where something is missing.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from backtests.history import HistoryError
+from contracts.logged import Logged
+from contracts.topics import SIGNALS
+
+_NAME = re.compile(r"p(\d+)-(\d+)-(\d+)\.parquet")
+BATCH_ROWS = 4_096
+COLUMNS = ("partition", "offset", "appended_at", "value")
+
+
+class Piece(NamedTuple):
+    """One file: the records `[first, last]` of a partition."""
+
+    first: int
+    last: int
+    path: Path
+
+
+def is_archive(path: Path) -> bool:
+    return (path / SIGNALS.name).is_dir()
+
+
+def pieces(folder: Path) -> dict[int, list[Piece]]:
+    """The files of one topic's folder by partition, in order. HistoryError where records are missing or doubled."""
+    found: dict[int, list[Piece]] = defaultdict(list)
+    for path in folder.glob("day=*/p*.parquet"):
+        match = _NAME.fullmatch(path.name)
+        if match is not None:
+            found[int(match[1])].append(Piece(int(match[2]), int(match[3]), path))
+    for number, held in found.items():
+        held.sort()
+        for before, after in pairwise(held):
+            if after.first != before.last + 1:
+                wrong = "are missing" if after.first > before.last + 1 else "stand twice"
+                raise HistoryError(
+                    f"{folder}: records of partition {number} {wrong} between {before.path.name} and {after.path.name}; "
+                    "bring the folder to what the archivist wrote"
+                )
+    return dict(found)
+
+
+def records(folder: Path, *, partition: int | None = None) -> Iterator[Logged]:
+    """Of one topic's folder, partition by partition in order. HistoryError."""
+    for number, held in sorted(pieces(folder).items()):
+        if partition in (None, number):
+            for piece in held:
+                yield from _rows(piece.path)
+
+
+def count(folder: Path) -> int:
+    """How many records of the topic are archived. HistoryError."""
+    return sum(piece.last - piece.first + 1 for held in pieces(folder).values() for piece in held)
+
+
+def _rows(path: Path) -> Iterator[Logged]:
+    from pyarrow import ArrowException, parquet  # only here: it takes a second to load
+
+    try:
+        with parquet.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
+                columns = [batch.column(name) for name in COLUMNS]
+                columns[2] = columns[2].cast("int64")
+                for row in zip(*(column.to_pylist() for column in columns), strict=True):
+                    yield Logged(row[0], row[1], row[2], row[3].encode())
+    except (ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise HistoryError(
+            f"{path}: cannot be read ({reason}); bring it again from where the archive is kept"
+        ) from None
