@@ -11,11 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from backtests.history import HistoryError
 from contracts.logged import Logged
 from contracts.topics import SIGNALS
 
 _NAME = re.compile(r"p(\d+)-(\d+)-(\d+)\.parquet")
+JUDGED = "judged.json"
 BATCH_ROWS = 4_096
 COLUMNS = ("partition", "offset", "appended_at", "value")
 
@@ -62,6 +65,18 @@ def records(folder: Path, *, partition: int | None = None) -> Iterator[Logged]:
 def count(folder: Path) -> int:
     """How many records of the topic are archived. HistoryError."""
     return sum(piece.last - piece.first + 1 for held in pieces(folder).values() for piece in held)
+
+
+def judged(folder: Path) -> dict[int, int]:
+    """How far production had judged each partition of the log when its decisions were archived; nothing where nobody wrote it."""
+    try:
+        return msgspec.json.decode((folder / JUDGED).read_bytes(), type=dict[int, int])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError):
+        raise HistoryError(
+            f"{folder / JUDGED}: cannot be read; bring it again from where the archive is kept"
+        ) from None
 
 
 def _rows(path: Path) -> Iterator[Logged]:

@@ -4,6 +4,7 @@ import typer
 
 from console import policy
 from console.backtest import backtest
+from console.certify import certify
 from console.command import OneSentence
 from console.compare import compare
 from console.demo import demo
@@ -41,5 +42,6 @@ app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)
 app.command("compare")(compare)
+app.command("certify")(certify)
 app.command("lift")(lift)
 app.add_typer(policy.app, name="policy")
