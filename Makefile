@@ -8,7 +8,7 @@ ROOMS := contracts streams agents backtests rehearsal console
 CHECKED := $(ROOMS) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faults test check bench soak churn schemas picture
+.PHONY: help setup demo faults test check bench soak churn converge schemas picture
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -34,6 +34,9 @@ check: $(READY)  ## Lint, format, types, direction of imports, lock and publishe
 
 bench: $(READY)  ## How fast and how large, beside others, on a real Kafka: docs/benchmarks.md is written from it; 25 minutes
 	$(BIN)/python -m benchmarks $(ARGS)
+
+converge: $(READY)  ## Ten thousand commands to a rehearsed Intercom that does its worst; ARGS=--planted with bugs put in
+	$(BIN)/python -m tests.delivery $(ARGS)
 
 churn: $(READY)  ## Workers that join, leave, die and freeze on a real Kafka under load, counted exactly; half an hour
 	nice $(BIN)/python -m tests.kafka.churn $(ARGS)

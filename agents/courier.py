@@ -33,7 +33,7 @@ class Clock(Protocol):
 
 class Shower(Protocol):
     async def show(
-        self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool
+        self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool, unseen: bool
     ) -> Known: ...
 
 
@@ -81,7 +81,7 @@ class Courier:
         self._failure: BaseException | None = None
 
     def assign(self, partition: int, contacts: Contacts) -> None:
-        """Takes a partition over; `resume` each person in it whose command has no outcome yet."""
+        """Takes a partition over; `inherit` each person in it whose command has no outcome yet."""
         self._partitions[partition] = _Partition(contacts)
 
     def revoke(self, partition: int) -> None:
@@ -103,11 +103,22 @@ class Courier:
         """Keeps the command if it is the newest of its person, and plans its delivery. Returns the record as kept."""
         contacts = self._partitions[partition].contacts
         before = contacts.get(command.person) or Contact()
-        after = desired.desire(before, command, self._clock.now_ms())
+        flying = command.person in self._flights
+        after = desired.desire(before, command, self._clock.now_ms(), flying=flying)
         if after is not before:
+            if not self._partitions[partition].caught_up:  # the former worker may have heard, and shown, some of this
+                after = desired.doubted(after, self._clock.now_ms())
             contacts.put(command.person, after)
             self.resume(partition, command.person)
         return after
+
+    def inherit(self, partition: int, person: str) -> None:
+        """Goes on with a person of a partition that was taken over; the former worker may have had a call in flight."""
+        owned = self._partitions[partition]
+        contact = owned.contacts.get(person)
+        if contact is not None and contact.pending:
+            owned.contacts.put(person, desired.doubted(contact, self._clock.now_ms()))
+            self.resume(partition, person)
 
     def resume(self, partition: int, person: str) -> None:
         """Plans the next attempt for a person whose newest command has no outcome."""
@@ -269,6 +280,7 @@ class Courier:
             fresh=lambda: self._fresh(owned, partition, command),
             urgent=not contact.begins,
             ask=contact.begins and old,
+            unseen=contact.unseen_until_ms > self._clock.now_ms(),
         )
 
     def _fresh(self, owned: _Partition, partition: int, command: Command) -> bool:
@@ -303,7 +315,8 @@ class Courier:
 
         def later(kept: Contact) -> Contact:
             pause_ms = after_ms if shared else max(after_ms, desired.backoff_ms(kept.attempts))
-            return desired.postponed(kept, failure.known or kept.known, now_ms + pause_ms)
+            unknown = isinstance(failure, Unknown)
+            return desired.postponed(kept, failure.known or kept.known, now_ms, pause_ms, unknown=unknown)
 
         self._keep(owned, person, later)
 

@@ -118,7 +118,7 @@ class CourierAgent:
         self._contacts[partition] = contacts
         for person, pending in contacts.all():
             if pending:
-                self._courier.resume(partition, person)
+                self._courier.inherit(partition, person)
             self._meet(partition, person)
 
     def revoked(self, partition: int) -> None:

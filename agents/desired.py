@@ -14,12 +14,14 @@ MOMENT_ENDS = "cio_moment_expires_at"
 BACKOFF_FIRST_MS = 2_000  # a write whose answer was lost is over by then
 BACKOFF_MAX_MS = 60_000  # a withdrawal is tried for ever, but not more often than this
 DOUBLINGS_MAX = 5  # 2 s doubled five times is beyond the longest pause
+SEARCH_LAG_MS = 180_000  # recorded searches were right after two minutes, another sender waits three
 TAG = b"C1"  # kind and version of a stored record
 
 
 class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """desired: the newest command, None once it was settled for an erased person. settled: the revision that has an outcome.
 
+    unseen_until_ms: until then a contact may exist that no search shows, since a create of ours is in doubt.
     owed: a command without outcome that takes back what may still be shown; a newer activation does not hold it up.
     since_ms: when the courier first heard of the activation that waits. not_before_ms: no attempt earlier than this.
     attempts: failed ones since the last outcome. refusal: reason of the last outcome where it was a refusal.
@@ -35,6 +37,7 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     refusal: str | None = None
     erased: bool = False
     owed: Command | None = None
+    unseen_until_ms: int = 0
 
     @property
     def pending(self) -> bool:
@@ -63,8 +66,11 @@ def _begins(command: Command, known: Known) -> bool:
     return command.activates or (known.attributes or {}).get(MOMENT) != moment
 
 
-def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
-    """The record with `command` as its aim; unchanged where the command is no newer, or the person was erased."""
+def desire(contact: Contact, command: Command, now_ms: int, *, flying: bool = False) -> Contact:
+    """The record with `command` as its aim; unchanged where the command is no newer, or the person was erased.
+
+    flying: a call for the person is in flight, of which nobody knows yet what it will have shown.
+    """
     if command.again:
         return again(contact, now_ms) if command.revision == contact.revision else contact
     if contact.erased or command.revision <= contact.revision:
@@ -82,7 +88,8 @@ def desire(contact: Contact, command: Command, now_ms: int) -> Contact:
         since_ms = contact.since_ms
     else:
         since_ms = now_ms
-    holds_up = contact.pending and not contact.begins and contact.may_show and _begins(command, contact.known)
+    shows = flying or contact.may_show
+    holds_up = contact.pending and not contact.begins and shows and _begins(command, contact.known)
     return msgspec.structs.replace(
         contact,
         revision=command.revision,
@@ -138,8 +145,18 @@ def backoff_ms(attempts: int) -> int:
     return min(BACKOFF_FIRST_MS << min(attempts, DOUBLINGS_MAX), BACKOFF_MAX_MS)
 
 
-def postponed(contact: Contact, known: Known, until_ms: int) -> Contact:
-    return msgspec.structs.replace(contact, known=known, not_before_ms=until_ms, attempts=contact.attempts + 1)
+def postponed(contact: Contact, known: Known, now_ms: int, pause_ms: int, *, unknown: bool) -> Contact:
+    """unknown: whether a write may have been done."""
+    unseen_ms = now_ms + SEARCH_LAG_MS if unknown and known.intercom_id is None else contact.unseen_until_ms
+    return msgspec.structs.replace(
+        contact, known=known, not_before_ms=now_ms + pause_ms, attempts=contact.attempts + 1, unseen_until_ms=unseen_ms
+    )
+
+
+def doubted(contact: Contact, now_ms: int) -> Contact:
+    """What the contact shows is in doubt: whoever had the record before may have written more than it wrote down."""
+    known = msgspec.structs.replace(contact.known, attributes=None)
+    return msgspec.structs.replace(contact, known=known, unseen_until_ms=now_ms + SEARCH_LAG_MS)
 
 
 def paused(contact: Contact, known: Known, until_ms: int) -> Contact:

@@ -25,6 +25,7 @@ from contracts.fields import DataType, Field
 from contracts.signals import Scalar
 
 VANISHED_SECONDS = 5.0  # whoever deletes or merges a contact under our hands is at work right now
+UNSEEN_SECONDS = 20.0  # between two searches for a contact that we may have made; the index is minutes behind
 LOOKUPS_MAX = 2  # a contact may vanish under a call once; twice within one call means that somebody fights us
 _ID = re.compile(r"id=(\w+)")
 
@@ -89,17 +90,19 @@ class Intercom:
         fresh: Callable[[], bool] = current,
         urgent: bool = True,
         ask: bool = False,
+        unseen: bool = False,
     ) -> Known:
         """Makes the contact show `command` and returns what is known then; intercom_id None: there is no such contact.
 
         fresh: asked right before every write whether the command still stands. urgent: may use what the budget keeps back.
-        ask: look for open conversations before the first write.
+        ask: look for open conversations before the first write. unseen: we may have made a contact that search does not
+        show yet, so that a search which finds none is no proof.
 
         Raises TryLater, Unknown, Refused (Ambiguous), Overtaken, Talking or Unauthorized, with `known` set to what is known
         by then. A contact that shows all but whose event was refused is no failure: see Known.
         """
         line = self._line.errand(urgent=urgent, fresh=fresh)
-        attempt = _Attempt(line, command, self.wanted(command), known, ask=ask)
+        attempt = _Attempt(line, command, self.wanted(command), known, ask=ask, unseen=unseen)
         try:
             return await self._registered(attempt, line)
         except Failure as failure:
@@ -146,8 +149,11 @@ class Intercom:
 class _Attempt:
     """One command on its way; `known` grows as the calls succeed."""
 
-    def __init__(self, line: Line, command: Command, wanted: dict[str, Scalar], known: Known, *, ask: bool) -> None:
+    def __init__(
+        self, line: Line, command: Command, wanted: dict[str, Scalar], known: Known, *, ask: bool, unseen: bool
+    ) -> None:
         self._line = line
+        self._unseen = unseen and command.external_id is None and not command.create
         self._asks = ask and known.asked != command.revision
         self._command = command
         self._wanted = wanted
@@ -174,6 +180,8 @@ class _Attempt:
 
     async def _found(self) -> bool:
         found = await find(self._line, external_id=self._command.external_id, email=self._command.email)
+        if found is None and self._unseen:
+            raise TryLater(UNSEEN_SECONDS, "a search may not show the contact yet", shared=False)
         if found is not None:
             self._learn(found["id"], None if self._doubt else self._ours(found))
         return found is not None

@@ -14,7 +14,7 @@ HOST = "https://api.intercom.io"
 DESCRIPTION = Path(__file__).parents[3] / "shared/reference/intercom-openapi-2.16.yaml"
 PATHS = ("/contacts", "/data_attributes", "/events", "/conversations/search")
 # Errors that Intercom gives and its description does not list; their bodies still have to be its error list.
-UNLISTED = (400, 401, 404, 409, 410, 422, 429, 500, 503)
+UNLISTED = (400, 401, 404, 409, 410, 422, 429, 500, 502, 503, 504)
 
 
 class Request:

@@ -110,3 +110,15 @@ async def test_what_may_wait_stops_before_the_limit_and_says_that_others_need_no
         assert (caught.value.shared, caught.value.urgent_too) == (True, False)
         assert len(scene.calls()) == 8
         await scene.intercom.show(command, NEW, urgent=True)
+
+
+async def test_a_contact_that_we_may_have_made_and_no_search_shows_yet_is_waited_for(scene: Scene) -> None:
+    """Known by e-mail alone, made by a call whose answer was lost: the withdrawal must not believe that nobody is there."""
+    made = scene.workspace.create({"email": "a@example.com", "custom_attributes": {FLAG: True}})["id"]
+    gone = withdrawal(person="email:a@example.com", external_id=None, email="a@example.com")
+    with pytest.raises(TryLater) as caught:
+        await scene.intercom.show(gone, Known(attributes=None), unseen=True)
+    assert caught.value.shared is False
+    scene.clock.pass_seconds(121)
+    await scene.intercom.show(gone, Known(attributes=None), unseen=True)
+    assert scene.workspace.contacts[made].custom[FLAG] is False

@@ -3,9 +3,10 @@
 import asyncio
 
 from agents.courier import IN_FLIGHT_MAX, LANE_IN_FLIGHT_MAX, TALK_OLD_MS
-from agents.intercom import Known, Overtaken, Talking, TryLater
+from agents.desired import Contact
+from agents.intercom import Known, Overtaken, Talking, TryLater, Unknown
 from agents.outcomes import outcome
-from tests.intercom.scene import EXPIRES_S, START_MS, activation, withdrawal
+from tests.intercom.scene import EXPIRES_S, START_MS, activation, calm, withdrawal
 from tests.intercom.world import World, until
 
 
@@ -69,6 +70,22 @@ async def test_nothing_is_owed_where_nothing_is_shown() -> None:
     await world.told(withdrawal(1), activation(2))
     await world.after(60)
     assert world.intercom.calls == [("id:42", 2)]
+
+
+async def test_what_follows_a_call_in_flight_is_owed_since_nobody_knows_yet_what_it_shows() -> None:
+    world = World()
+    world.intercom.gate = asyncio.Event()
+    world.courier.desire(0, activation(1))
+    world.clock.pass_seconds(5)
+    quiet = asyncio.create_task(world.courier.quiet())
+    await until(lambda: world.intercom.open == 1)
+    world.courier.desire(0, withdrawal(2))
+    world.courier.desire(0, activation(3))
+    world.intercom.gate.set()
+    await quiet
+    assert world.intercom.calls == [("id:42", 1), ("id:42", 2)]
+    await world.after(5)
+    assert world.intercom.calls[2:] == [("id:42", 3)]
 
 
 async def test_what_is_owed_survives_a_restart() -> None:
@@ -164,3 +181,35 @@ async def test_a_refused_event_is_told_with_the_outcome_that_the_flag_is_shown()
     assert (told.outcome, told.reason) == ("shown", "event_parameter_invalid")
     later = outcome(withdrawal(), None, known, START_MS)
     assert (later.outcome, later.reason) == ("shown", None)
+
+
+async def test_what_a_former_worker_may_have_shown_is_taken_back_though_its_record_never_said_so() -> None:
+    """It wrote the flag and died before that was durable; the successor hears of activation and withdrawal at once."""
+    world = World(caught_up=False)
+    world.kept.put("id:42", Contact(revision=1, settled=1, known=Known(intercom_id="a1", attributes=calm())))
+    await world.told(activation(2), withdrawal(3))
+    assert world.intercom.calls == [("id:42", 3)]
+    assert world.intercom.known[0] == Known(intercom_id="a1", attributes=None)
+
+
+async def test_what_is_inherited_with_a_call_in_flight_is_in_doubt() -> None:
+    world = World()
+    world.kept.put(
+        "id:42", Contact(revision=2, settled=1, desired=withdrawal(2), known=Known(intercom_id="a1", attributes=calm()))
+    )
+    world.courier.inherit(0, "id:42")
+    await world.courier.quiet()
+    assert world.intercom.known[0].attributes is None
+
+
+async def test_a_contact_may_be_unseen_for_three_minutes_after_a_create_in_doubt() -> None:
+    world = World()
+    lost = Unknown("the answer was lost")
+    lost.known = Known(attributes=None)
+    world.intercom.answers = [lost, TryLater(20, "not seen", shared=False)]
+    await world.told(activation())
+    await world.after(5)
+    await world.told(withdrawal(2))
+    await world.after(2)
+    await world.after(180)
+    assert world.intercom.unseen == [False, True, False]

@@ -27,6 +27,8 @@ class FakeIntercom:
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
         self.asked: list[tuple[bool, bool]] = []  # (urgent, ask) of each
+        self.unseen: list[bool] = []
+        self.known: list[Known] = []
         self.fresh: list[bool] = []  # whether each still was, when the gate opened
         self.answers: list[Exception] = []
         self.gate: asyncio.Event | None = None
@@ -34,10 +36,12 @@ class FakeIntercom:
         self.open_max = 0
 
     async def show(
-        self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool
+        self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool, unseen: bool
     ) -> Known:
         self.calls.append((command.person, command.revision))
         self.asked.append((urgent, ask))
+        self.known.append(known)
+        self.unseen.append(unseen)
         self.open += 1
         self.open_max = max(self.open, self.open_max)
         try:
