@@ -13,7 +13,7 @@ from tests.delivery.converge import Report, converge
 from tests.delivery.plants import PLANTS, planted
 
 SERVED_MIN = 50
-RESTARTS = 3
+RESTARTS = 20
 SHOWN_MAX = 20
 
 

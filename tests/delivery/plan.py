@@ -15,7 +15,7 @@ Fate = Literal[
     "stranger_has_email", "two_leads", "talking",
 ]  # fmt: skip
 SHARES: dict[Fate, int] = {
-    "plain": 33, "email_only": 8, "existing": 8, "raced": 6, "archived_before": 5, "archived": 5, "deleted": 9, "merged": 11,
+    "plain": 29, "email_only": 8, "existing": 8, "raced": 6, "archived_before": 5, "archived": 5, "deleted": 13, "merged": 11,
     "stranger_has_email": 5, "two_leads": 5, "talking": 5,
 }  # fmt: skip
 AMBIGUOUS: tuple[Fate, ...] = ("stranger_has_email", "two_leads")
