@@ -8,12 +8,10 @@ import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, Message, Producer
-
+from agents.appending import Appended, append
 from agents.clock import SteadyClock
 from agents.intercom import Intercom
 from agents.intercom.failures import Failure
-from agents.kafka_security import for_librdkafka
 from agents.kafka_topics import worker_sources
 from agents.settings import Settings
 from contracts import signals
@@ -21,8 +19,6 @@ from contracts.fields import manifest
 from contracts.policy import Policy, load
 from contracts.signals import Ruled
 from contracts.topics import SIGNALS
-
-ACK_SECONDS_MAX = 15.0  # of all partitions together; a broker that needs longer is away
 
 
 class NotDeployed(Exception):
@@ -45,7 +41,13 @@ def deploy(file: Path, settings: Settings) -> Deployed:
     registered = asyncio.run(_register(settings, policy)) if settings.intercom_token is not None else None
     text = file.read_text(encoding="utf-8")
     ruled = Ruled(policy=policy.hash, text=text, at_ms=settings.clock_port().now_ms())
-    _append(settings, signals.encode(ruled))
+    record = signals.encode(ruled)
+    taken = append(settings, (Appended(SIGNALS.name, record, number) for number in range(settings.partitions)))
+    if taken < settings.partitions:
+        raise NotDeployed(
+            f"{taken} of {settings.partitions} partitions of the log have the policy, since Kafka did not take it "
+            "everywhere in time; deploy the same file again"
+        )
     return Deployed(policy.hash, ruled.at_ms, settings.partitions, registered)
 
 
@@ -62,25 +64,3 @@ async def _register(settings: Settings, policy: Policy) -> int:
         ) from None
     finally:
         await intercom.close()
-
-
-def _append(settings: Settings, record: bytes) -> None:
-    taken: set[int] = set()
-
-    def note(error: KafkaError | None, message: Message) -> None:
-        partition = message.partition()
-        if error is None and partition is not None:
-            taken.add(partition)
-
-    producer = Producer(
-        for_librdkafka(settings)
-        | {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(ACK_SECONDS_MAX * 1000), "log_level": 0}
-    )
-    for partition in range(settings.partitions):
-        producer.produce(SIGNALS.name, record, partition=partition, on_delivery=note)
-    producer.flush(ACK_SECONDS_MAX + 1)
-    if len(taken) < settings.partitions:
-        raise NotDeployed(
-            f"{len(taken)} of {settings.partitions} partitions of the log have the policy, since Kafka did not take it "
-            "everywhere in time; deploy the same file again"
-        )

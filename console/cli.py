@@ -9,6 +9,7 @@ from console.command import OneSentence
 from console.compare import compare
 from console.demo import demo
 from console.doctor import doctor
+from console.erase import erase
 from console.importing import import_
 from console.lift import lift
 from console.receive import receive
@@ -38,6 +39,7 @@ app.command("work")(work)
 app.command("topics")(topics)
 app.command("setup")(setup)
 app.command("doctor")(doctor)
+app.command("erase")(erase)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)

@@ -52,6 +52,7 @@ def test_every_verb_has_help_with_an_example(words: list[str]) -> None:
         (["backtest", str(PERSONA), "--out", "x", "--until", "later"], "--until: not an RFC 3339 instant"),
         (["policy", "check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["policy", "deploy", "nowhere.yaml"], "CONCIERGE_KAFKA_BOOTSTRAP"),
+        (["erase", "id:u-1"], "CONCIERGE_KAFKA_BOOTSTRAP"),
         (["receive"], "CONCIERGE_KAFKA_BOOTSTRAP"),
         (["work"], "CONCIERGE_KAFKA_BOOTSTRAP"),
     ],

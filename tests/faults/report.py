@@ -67,7 +67,13 @@ PROMISES = (
         "months: not run",
     ),
     Promise("P9", "A replay sends nothing", "no network reachable", {}, "`tests/architecture/` (imports), no experiment"),
-    Promise("P10", "An erased person is gone from every store and stays gone", "none", {}, "`concierge erase` is not there yet"),
+    Promise(
+        "P10",
+        "An erased person is gone from state and Intercom and stays gone",
+        "none; from topics when their retention is over",
+        {},
+        "`tests/console/test_erase.py`, `tests/oracle/`; no experiment",
+    ),
 )  # fmt: skip
 EVERYWHERE = {"P4": "every one", "P5": "every one", "P6": "every one"}  # what each aftermath looks at
 
