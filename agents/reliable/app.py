@@ -35,6 +35,7 @@ EXIT_FAILED = 70  # EX_SOFTWARE: restart me
 ROCKSDB_BYTES_MAX = 192 << 20  # of a table with all its partitions: block cache and two write buffers each
 ROCKSDB_PART_BYTES = (256 << 10, 8 << 20)  # below, it would flush all the time; above, one partition gains nothing
 ROCKSDB_FILES_MAX = 64  # open at once per partition; each holds its index in memory
+BATCH_BYTES_MAX = 256 << 10  # a quarter of what a broker takes at once; the usual 16 kB is a request for thirty people
 CONFIRMED_SHARE = 0.5  # of a session; what is begun on the strength of an answer has the other half to arrive
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
@@ -266,6 +267,7 @@ def create_app(
         broker_heartbeat_interval=session_seconds / 5,
         broker_credentials=credentials,
         producer_linger=0.02,
+        producer_max_batch_size=BATCH_BYTES_MAX,
         producer_acks=-1,
         stream_wait_empty=True,
         web_enabled=False,

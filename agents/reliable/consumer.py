@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import rocksdict
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents.failure import told
 from agents.measures import COMMITS, FLUSH_SECONDS, FLUSHED, REBALANCES
+from agents.reliable import sending
 from agents.reliable.record import Output, Record
 from agents.reliable.store import Store
 from agents.reliable.work import Work
@@ -93,11 +95,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
 
         async def send(self, outputs: Iterable[Output]) -> None:
             """Queue in order; the next commit awaits the acknowledgements."""
-            producer = self.app.producer
-            for output in outputs:
-                work.outputs.append(
-                    await producer.send(output.topic, output.key, output.value, output.partition, None, None)
-                )
+            work.outputs += await sending.queue(self.app.producer._ensure_producer(), outputs)
 
         def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
             yield from list(work.positions)
@@ -146,16 +144,15 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
 
         async def _write(self, tp: TP, store: Store, records: Mapping[bytes, bytes | None]) -> None:
             table = work.agents[tp.topic].table
-            topic, producer = table.changelog_topic_name, self.app.producer
-            sent = [await producer.send(topic, key, value, tp.partition, None, None) for key, value in records.items()]
-            acknowledged = await asyncio.gather(*sent)
+            place = TopicPartition(table.changelog_topic_name, tp.partition)
+            last = await sending.write(self.app.producer._ensure_producer(), place, records.items())
             batch = rocksdict.WriteBatch(raw_mode=True)
             for key, value in records.items():
                 if value is None:
                     batch.delete(key)
                 else:
                     batch.put(key, value)
-            batch.put(table.data.offset_key, str(max(metadata.offset for metadata in acknowledged)).encode())
+            batch.put(table.data.offset_key, str(last).encode())
             store.local.write(batch)
             FLUSHED.inc(len(records))
 

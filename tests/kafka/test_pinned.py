@@ -9,7 +9,10 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher as Fetches
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from faust.app.base import App
 from faust.stores.rocksdb import RocksDBOptions, Store
 from faust.tables.base import Collection
@@ -85,7 +88,13 @@ PIECES = (
     driver.AIOKafkaConsumerThread._fetch_records,
     driver.AIOKafkaConsumerThread.seek_to_committed,
     driver.AIOKafkaConsumerThread.earliest_offsets,
-    driver.Producer.send,
+    driver.Producer._ensure_producer,
+    DefaultPartitioner.__call__,
+    BatchBuilder,
+    MessageBatch,
+    MessageAccumulator,
+    AIOKafkaProducer.send,
+    AIOKafkaProducer._partition,
     Fetches.fetched_records,
 )
 
