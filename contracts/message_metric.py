@@ -3,6 +3,7 @@
 Names are matched whole, in any casing, with `_` or `-` for a space; any other name is the brand's own event.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from contracts.product import text_of
@@ -26,6 +27,7 @@ _CONSENTS = {
     for prefix in ("", "customer ", *(f"{channel} " for channel in _CHANNELS))
     for word in ("subscribed", "unsubscribed")
 }
+NAMES_KEPT = 1024  # a shop has some dozens; whoever sends more has each put into plain words anew
 _NAME_CHARS_MAX = 60  # longer than any name above
 _SPACES = str.maketrans("_-", "  ")
 
@@ -63,5 +65,6 @@ def _flagged(value: object) -> bool:
     return value is True or (isinstance(value, str) and value.strip().lower() == "true") or value == 1
 
 
+@lru_cache(NAMES_KEPT)
 def _plain(event: str) -> str:
     return event.strip().translate(_SPACES).lower() if len(event) <= _NAME_CHARS_MAX else ""

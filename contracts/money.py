@@ -20,7 +20,7 @@ _TEXT = re.compile(rf"(?:[A-Za-z]{{3}}\s*)?(?:[$€£]\s*)?{_NUMBER}\s*(?:[A-Za-
 
 def read_amount(value: object) -> Decimal | None:
     """The exact amount, at most six decimals, absolute value below 10^12; None when it cannot be read."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return Decimal(value) if -AMOUNT_ABS_MAX < value < AMOUNT_ABS_MAX else None
