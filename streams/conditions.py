@@ -124,7 +124,7 @@ def ask(condition: Condition, scene: Scene) -> Answer:
         return _visited(condition.pages, scene)
     if condition.cycle is not None:
         cycle_ms = orders.cycle_ms(state.orders, scene.policy)
-        held = cycle_ms is not None and cycle_ms >= condition.cycle.at_least
+        held = orders.cycle_reaches(state.orders, scene.policy, condition.cycle.at_least)
         return Answer(
             held,
             None,

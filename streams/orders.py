@@ -84,12 +84,14 @@ def counting(orders: Orders) -> list[Order]:
 def counted(orders: Orders) -> None:
     """Bring the tally up to date; called after every change of an order."""
     live = counting(orders)
+    cycle_ms, half = _measured_cycle(live)
     worth = (max(ZERO, (order.value or ZERO) - order.refunded) for order in live)
     orders.tally = Tally(
         count=len(live) + orders.older_count,
         value=sum(worth, orders.older_value),
         newest=live[-1] if live else None,
-        cycle_ms=_measured_cycle_ms(live),
+        cycle_ms=cycle_ms,
+        half=half,
     )
 
 
@@ -117,7 +119,10 @@ def first_with_guide(orders: Orders, policy: Policy) -> Order | None:
 
 
 def cycle_ms(orders: Orders, policy: Policy) -> int | None:
-    """Median gap between buying occasions, else the policy's days for the newest order's category; None unknown."""
+    """Median gap between buying occasions, else the policy's days for the newest order's category; None unknown.
+
+    The first whole millisecond that is not below it, as what a window counts from.
+    """
     if orders.tally.cycle_ms is not None:
         return orders.tally.cycle_ms
     last = newest(orders)
@@ -126,7 +131,13 @@ def cycle_ms(orders: Orders, policy: Policy) -> int | None:
     return None if days is None else days * DAY_MS
 
 
-def _measured_cycle_ms(live: list[Order]) -> int | None:
+def cycle_reaches(orders: Orders, policy: Policy, at_least_ms: int) -> bool:
+    """Whether the cycle, which may end on half a millisecond, is known and that long."""
+    known_ms = cycle_ms(orders, policy)
+    return known_ms is not None and known_ms - orders.tally.half >= at_least_ms
+
+
+def _measured_cycle(live: list[Order]) -> tuple[int | None, bool]:
     occasions: list[int] = []
     for order in live:
         assert order.at is not None, "an order that counts was seen"
@@ -134,10 +145,11 @@ def _measured_cycle_ms(live: list[Order]) -> int | None:
             occasions.append(order.at[0])
     occasions = occasions[-OCCASIONS_MAX:]
     if len(occasions) < OCCASIONS_MIN:
-        return None
+        return None, False
     gaps = sorted(later - earlier for earlier, later in pairwise(occasions))
     middle = len(gaps) // 2
-    return gaps[middle] if len(gaps) % 2 else (gaps[middle - 1] + gaps[middle] + 1) // 2
+    twice = gaps[middle] + gaps[middle if len(gaps) % 2 else middle - 1]
+    return (twice + 1) // 2, bool(twice % 2)
 
 
 def _found_or_new(orders: Orders, order_id: str | None) -> Order:
