@@ -88,7 +88,7 @@ def _rows(path: Path) -> Iterator[Logged]:
                 columns = [batch.column(name) for name in COLUMNS]
                 columns[2] = columns[2].cast("int64")
                 for row in zip(*(column.to_pylist() for column in columns), strict=True):
-                    yield Logged(row[0], row[1], row[2], row[3].encode())
+                    yield Logged(row[0], row[1], row[2], row[3])
     except (ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise HistoryError(

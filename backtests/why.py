@@ -57,10 +57,11 @@ def why(state: State | None, audience: str, anchor: str, at_ms: int, policy: Pol
     window = anchors.window(state, rule, anchored.moment, policy)
     if window is None:
         return Why("window", "the person's cycle is unknown")
-    if not window.enter_ms <= at_ms < window.leave_ms:
-        return Why("window", f"open from {to_rfc3339(window.enter_ms)} to {to_rfc3339(window.leave_ms)}")
     scene = Scene(state, policy, at_ms, anchored.moment, anchored.order)
     holds = all_of(rule.when, scene)
+    if not window.enter_ms <= at_ms < window.leave_ms:
+        opens = f"open from {to_rfc3339(window.enter_ms)} to {to_rfc3339(window.leave_ms)}"
+        return Why("window", opens if holds.held else f"{opens}; nor did {_failing(holds.tell(), held=False)} hold")
     if not holds.held:
         return Why("threshold", _failing(holds.tell(), held=False))
     leaving = all_of(rule.exit, scene) if rule.exit else None

@@ -3,6 +3,7 @@
 import typer
 
 from console import policy
+from console.archive import archive
 from console.backtest import backtest
 from console.certify import certify
 from console.command import OneSentence
@@ -43,6 +44,7 @@ app.command("erase")(erase)
 app.command("rehearse")(rehearse)
 app.command("import")(import_)
 app.command("backtest")(backtest)
+app.command("archive")(archive)
 app.command("compare")(compare)
 app.command("certify")(certify)
 app.command("lift")(lift)

@@ -29,6 +29,13 @@ Out = Annotated[
 Person = Annotated[
     str | None, typer.Option("--person", help="Show this person's two stories side by side, such as id:u-17.")
 ]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        help="Instead of a candidate: try the base with a number changed, such as cart_value=100..300:25; may be repeated.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")]
 
 
@@ -41,11 +48,13 @@ def compare(
     html: Html = None,
     out: Out = None,
     person: Person = None,
+    sweep: Sweep = None,
     json: AsJson = False,
 ) -> None:
     """Who would be in a moment under one policy and not under the other, and why. Sends nothing, ever.
 
     Example: concierge compare events.jsonl --base policies/skincare.yaml --candidate new.yaml --html comparison.html
+    Many at once: concierge compare events.jsonl --sweep cart_value=100..300:25 --sweep high_aov_abandoner.enter_after=1h..6h:1h
     """
     import tempfile
 
@@ -54,10 +63,15 @@ def compare(
     from contracts.policy import PolicyError, load
 
     with refusing(PolicyError, ValueError, *refusals()):
-        if candidate is None:
-            raise ValueError("Missing option '--candidate'. Try `concierge compare --help`.")
-        policies = load(base or shipped()), load(candidate)
         span = _instant("--from", from_), _instant("--until", until)
+        if sweep:
+            from console.sweep import run
+
+            run(source, base or shipped(), sweep, span, html, json)
+            return
+        if candidate is None:
+            raise ValueError("Missing option '--candidate' (or '--sweep'). Try `concierge compare --help`.")
+        policies = load(base or shipped()), load(candidate)
         read = reader(source)
         with (
             bars("reading", "judging twice") as (reading, judging),

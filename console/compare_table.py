@@ -13,7 +13,7 @@ KINDS = {"only_base": "gone", "only_candidate": "new", "earlier": "earlier", "la
 WHY = {
     "audience": "there is no such audience",
     "anchor": "nothing to count from",
-    "window": "the window was not open",
+    "window": "its window was not open yet, or over",
     "threshold": "the conditions did not hold",
     "exit": "the exit held already",
     "stop": "a stop held",
