@@ -8,7 +8,7 @@ ROOMS := contracts streams agents backtests rehearsal console
 CHECKED := $(ROOMS) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faults test check bench soak churn converge schemas picture
+.PHONY: help setup demo faults test check bench soak churn converge prism schemas picture
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -23,6 +23,9 @@ faults: $(READY)  ## Every fault experiment on a real Kafka, and what it came to
 
 test: $(READY)  ## The whole test suite, a real Kafka included
 	$(BIN)/python -m pytest $(ARGS)
+
+prism:  ## Stoplight Prism for the tests that want it, pinned by a lock file; needs Node 20, and make test runs without
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tests/prism
 
 check: $(READY)  ## Lint, format, types, direction of imports, lock and published schemas
 	$(BIN)/ruff check $(CHECKED)

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from benchmarks import day, disk, fold, memory, path, restart
+from benchmarks import day, disk, fold, memory, nudges, overtaking, path, restart
 from benchmarks.carriers import race
 from benchmarks.table import Table, keep, machine, plain
 
@@ -26,6 +26,8 @@ ALL: dict[str, Measure] = {
     "path": lambda rough: (
         path.measure(calls_count=3_000, probes=40, rounds=1, naive_count=3_000) if rough else path.measure()
     ),
+    "overtaking": lambda rough: overtaking.measure(waiting=1_500, buyers=60) if rough else overtaking.measure(),
+    "nudges": lambda rough: nudges.measure(pairs=300 if rough else nudges.PAIRS),
     "restart": lambda rough: [restart.measure(people_count=20_000 if rough else restart.PEOPLE)],
     "memory": lambda rough: [memory.measure(seconds_max=30 if rough else memory.SECONDS)],
     "carriers": lambda rough: [race.measure(count=20_000, naive=4_000, rounds=1) if rough else race.measure()],

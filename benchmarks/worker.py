@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -50,11 +50,14 @@ def running(bootstrap: str, folder: Path, workers: int = 1) -> Iterator[list["su
 
 
 @contextmanager
-def worker(bootstrap: str, folder: Path, number: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(
+    bootstrap: str, folder: Path, number: int = 0, *, more: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """more: further settings, which go before these."""
     settings = {
         "CONCIERGE_KAFKA_BOOTSTRAP": bootstrap, "CONCIERGE_PARTITIONS": str(PARTITIONS),
         "CONCIERGE_DATA_DIR": str(folder / f"state-{number}"), "CONCIERGE_STANDBYS": "0",
-        "CONCIERGE_POLICY_FILE": str(POLICY),
+        "CONCIERGE_POLICY_FILE": str(POLICY), **(more or {}),
     }  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CONCIERGE_")}
     with (folder / f"worker-{number}.log").open("ab") as log:

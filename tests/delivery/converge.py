@@ -3,7 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
-from tests.delivery import plan, verdict, virtual
+from rehearsal import virtual_time
+from tests.delivery import plan, verdict
 from tests.delivery.world import Meddle, World
 
 HOLD_SECONDS = 180  # longer than any pause between two attempts
@@ -55,4 +56,4 @@ def converge(*, commands: int, seed: int, served_min: int, restarts: int, meddle
             [name for name, count in served.items() if count < served_min],
         )  # fmt: skip
 
-    return virtual.run(story)
+    return virtual_time.run(story)

@@ -15,7 +15,7 @@ Fate = Literal[
     "stranger_has_email", "two_leads", "talking",
 ]  # fmt: skip
 SHARES: dict[Fate, int] = {
-    "plain": 29, "email_only": 8, "existing": 8, "raced": 6, "archived_before": 5, "archived": 5, "deleted": 13, "merged": 11,
+    "plain": 21, "email_only": 8, "existing": 8, "raced": 6, "archived_before": 5, "archived": 5, "deleted": 17, "merged": 15,
     "stranger_has_email": 5, "two_leads": 5, "talking": 5,
 }  # fmt: skip
 AMBIGUOUS: tuple[Fate, ...] = ("stranger_has_email", "two_leads")
@@ -23,6 +23,7 @@ UNRESTORABLE: tuple[Fate, ...] = ("archived_before", "archived", "deleted")
 COMMANDS_EACH = 4  # on average
 GAPS_SECONDS = ((0.0, 0.0), (0.0, 0.4), (0.05, 5.0), (5.0, 12.0), (12.0, 90.0))
 SOON_MS = 20_000  # an activation that expires within the story
+STRUCK_MS = 6_000  # a first activation is shown by then, mostly
 ENDS_MS = START_MS + 100 * 3_600_000
 BEFORE_SECONDS = 130  # what exists before the story is in the search index by then
 
@@ -79,7 +80,7 @@ def _shopper(rng: random.Random, number: int, fate: Fate, span_seconds: float) -
             at_ms, last.expires_ms + rng.randint(0, 2000)
         )  # what the state tells when a moment is over by itself
         told.append(Told(over_ms, _command(rng, number, fate, last.revision + 1, over_ms, begins=False)))
-    return Shopper(number, fate, tuple(told), rng.randint(told[0].at_ms, told[-1].at_ms + 20_000))
+    return Shopper(number, fate, tuple(told), rng.randint(told[0].at_ms + STRUCK_MS, told[-1].at_ms + 4 * STRUCK_MS))
 
 
 def _command(rng: random.Random, number: int, fate: Fate, revision: int, at_ms: int, begins: bool) -> Command:

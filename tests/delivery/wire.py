@@ -16,7 +16,8 @@ import httpx
 from agents.intercom.line import READ_SECONDS
 from contracts.commands import Command
 from rehearsal.intercom import RESET_OVERSHOOT_SECONDS
-from tests.delivery.virtual import LoopClock
+from rehearsal.virtual_time import LoopClock
+from tests.intercom.scene import START_MS
 
 LATE_SECONDS = 1.5  # a request whose answer is lost is over so long after the client gave up
 SLOW_SECONDS = 0.05  # the middle of a call
@@ -53,7 +54,7 @@ class Wire(httpx.AsyncBaseTransport):
         self._hurt = hurt
         self._newest = newest
         self._before = before
-        self._clock = LoopClock()
+        self._clock = LoopClock(START_MS)
         self._hurt_people: set[str] = set()
         self._open: Counter[str] = Counter()
         self._arrived: dict[str, int] = {}  # the newest revision of a person of which a write arrived
@@ -81,6 +82,10 @@ class Wire(httpx.AsyncBaseTransport):
     def touched(self, person: str) -> bool:
         """Whether a write of the person was ever in doubt, so that a repeat may write what is there already."""
         return person in self._hurt_people
+
+    def forget_refusals(self) -> None:
+        """A new worker may not know of them."""
+        self._refused.clear()
 
     async def over(self) -> None:
         """Until everything that was sent has arrived."""

@@ -16,15 +16,16 @@ from contracts.fields import manifest
 from contracts.signals import Conversed, Delivered
 from rehearsal.intercom import REQUESTS_PER_WINDOW, intercom_app
 from rehearsal.intercom_workspace import Contact, Workspace
+from rehearsal.virtual_time import LoopClock
 from tests.delivery import plan
 from tests.delivery.plan import Shopper
-from tests.delivery.virtual import LoopClock
 from tests.delivery.wire import Wire, speaking_for
+from tests.intercom.scene import START_MS
 from tests.intercom.world import SETTLE_SECONDS, Kept
 
 SEARCH_LAG_MS = 120_000
 HURT = 0.08  # of the requests meet a fault on the way
-BUSY, BROKEN, BAD_EVENT = 0.008, 0.015, 0.04  # of the requests are answered so, and not done
+BUSY, BROKEN, BAD_EVENT = 0.008, 0.015, 0.06  # of the requests are answered so, and not done
 VANISHES, IS_ARCHIVED = 0.012, 0.001  # of the writes find an attribute gone, or archived for a moment
 ARCHIVED_SECONDS = 1.5
 VANISHES_AGAIN_MS = 3_000
@@ -39,7 +40,7 @@ class World:
 
     def __init__(self, shoppers: list[Shopper], *, seed: int, restarts: int, meddle: Meddle | None = None) -> None:
         self.shoppers = shoppers
-        self.clock = LoopClock()
+        self.clock = LoopClock(START_MS)
         self.newest: dict[str, Command] = {}
         self.outcomes: dict[str, Delivered] = {}
         self.reasons: Counter[str] = Counter()
@@ -179,6 +180,7 @@ class World:
         await asyncio.sleep(DOWN_SECONDS)
         kept, position = self._durable
         self.struck["restart"] += 1
+        self.wire.forget_refusals()
         return self._work(Kept(kept), self._log[position:])
 
     async def _commit(self) -> None:

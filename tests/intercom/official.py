@@ -94,6 +94,9 @@ class Validated(httpx.AsyncBaseTransport):
         self.checked += 1
         return answer
 
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
     def _check_answer(self, seen: Request, answer: httpx.Response, body: bytes) -> None:
         if answer.status_code == 202:
             assert body == b"", "an accepted event has no body"

@@ -1,10 +1,12 @@
 """A rehearsed Intercom with a clock that is moved by hand, and the real adapter in front of it."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import httpx
 from openapi_core import OpenAPI
+from starlette.types import ASGIApp
 
 from agents.intercom import Intercom
 from contracts.commands import Command, ContactEvent
@@ -37,13 +39,16 @@ class HandClock:
 
 
 class Scene:
+    through: Callable[[ASGIApp], httpx.AsyncBaseTransport] = staticmethod(lambda app: httpx.ASGITransport(app=app))
+    """How the server is reached; what stands in between may be put here."""
+
     def __init__(self, api: OpenAPI, *, requests_per_window: int = 1667) -> None:
         self.clock = HandClock()
         self.manifest = manifest(("high_aov_abandoner", "at_risk_repeat"))
         self.workspace = Workspace(now_ms=self.clock.now_ms, search_lag_ms=LAG_MS)
         app = intercom_app(self.workspace, token="secret", requests_per_window=requests_per_window)
         self.faults: list[Fault | None] = []
-        self.validated = Validated(httpx.ASGITransport(app=app), api)
+        self.validated = Validated(Scene.through(app), api)
         self.faulty = Faulty(self.validated, lambda _: self.faults.pop(0) if self.faults else None)
         self.intercom = Intercom(
             base_url="https://api.intercom.io", token="secret", now_ms=self.clock.now_ms, transport=self.faulty

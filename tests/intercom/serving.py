@@ -15,7 +15,7 @@ STOP_SECONDS_MAX = 10
 def served(app: ASGIApp) -> Iterator[str]:
     """The address, as long as the block lasts."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, date_header=False))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:

@@ -12,7 +12,19 @@ from contracts import policy as policies
 from contracts import signals
 from tests.architecture.rooms import ROOT
 
-PLACES = ("carriers", "path", "delay", "restart", "memory", "replay", "replay-memory", "fold", "disk")
+PLACES = (
+    "carriers",
+    "path",
+    "delay",
+    "restart",
+    "memory",
+    "replay",
+    "replay-memory",
+    "fold",
+    "disk",
+    "overtaking",
+    "nudges",
+)
 
 
 def test_the_page_holds_what_was_measured() -> None:

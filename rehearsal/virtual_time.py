@@ -1,14 +1,12 @@
 """Time that passes only when nothing else can happen: an event loop whose waits cost nothing.
 
-Everything runs in this process, so whenever no task can go on, the next timer is the next thing to happen.
+For what runs wholly in this process: whenever no task can go on, the next timer is the next thing to happen.
 """
 
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
-
-from tests.intercom.scene import START_MS
 
 Answer = TypeVar("Answer")
 
@@ -40,10 +38,13 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """The loop's time as unix milliseconds, from START_MS on."""
+    """The loop's time as unix milliseconds, from `origin_ms` on."""
+
+    def __init__(self, origin_ms: int) -> None:
+        self._origin_ms = origin_ms
 
     def now_ms(self) -> int:
-        return START_MS + int(asyncio.get_running_loop().time() * 1000)
+        return self._origin_ms + int(asyncio.get_running_loop().time() * 1000)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
