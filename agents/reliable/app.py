@@ -151,6 +151,9 @@ class App:
 
     async def produce(self, outputs: Iterable[Output]) -> None:
         """Queue records from a task, in order; acknowledged with the next commit, and fatal where they are not."""
+        await self._work.uncut(self._produce(outputs))
+
+    async def _produce(self, outputs: Iterable[Output]) -> None:
         async with self._work.gate:
             await self.faust.consumer.send(outputs)
 

@@ -64,34 +64,38 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
 
         async def _take(self, tp: TP, found: Sequence[Any], generation: int) -> None:
             """Hand a batch over in chunks; what is left when the assignment changes is fetched again after the seek."""
-            agent = work.agents[tp.topic]
             for start in range(0, len(found), CHUNK_RECORDS):
                 chunk = [
                     Record(tp.topic, tp.partition, m.offset, m.key, m.value)
                     for m in found[start : start + CHUNK_RECORDS]
                 ]
-                async with work.gate:
-                    if not self._mine(tp, generation):
-                        return
-                    chunk = work.new_of(tp, chunk)
-                    if not chunk:
-                        continue
-                    try:
-                        outputs = list(agent.handler.batch(work.stores[tp], chunk))
-                    except Exception as error:
-                        work.fail(
-                            f"the handler of {tp.topic} failed at {tp.partition}/{chunk[0].offset}: {told(error)}"
-                        )
-                        raise
-                    try:
-                        await self.send(outputs)
-                    except Exception as error:  # the chunk's state is dirty: nothing may be flushed without its outputs
-                        work.fail(f"an output of {tp.topic} at {tp.partition}/{chunk[0].offset} failed: {told(error)}")
-                        raise
-                    work.positions[tp] = self._read_offset[tp] = chunk[-1].offset + 1
+                if not await work.uncut(self._take_chunk(tp, chunk, generation)):
+                    return
                 if work.full():
                     await self.commit()
                 await asyncio.sleep(0)
+
+        async def _take_chunk(self, tp: TP, chunk: list[Record], generation: int) -> bool:
+            """State, outputs and position of a chunk belong together: a flush sees all of them or none. False: not ours."""
+            agent = work.agents[tp.topic]
+            async with work.gate:
+                if not self._mine(tp, generation):
+                    return False
+                chunk = work.new_of(tp, chunk)
+                if not chunk:
+                    return True
+                try:
+                    outputs = list(agent.handler.batch(work.stores[tp], chunk))
+                except Exception as error:
+                    work.fail(f"the handler of {tp.topic} failed at {tp.partition}/{chunk[0].offset}: {told(error)}")
+                    raise
+                try:
+                    await self.send(outputs)
+                except Exception as error:  # the chunk's state is dirty: nothing may be flushed without its outputs
+                    work.fail(f"an output of {tp.topic} at {tp.partition}/{chunk[0].offset} failed: {told(error)}")
+                    raise
+                work.positions[tp] = self._read_offset[tp] = chunk[-1].offset + 1
+            return True
 
         async def send(self, outputs: Iterable[Output]) -> None:
             """Queue in order; the next commit awaits the acknowledgements."""

@@ -6,8 +6,8 @@ Promise: what is held in memory between two flushes is bounded in bytes, whateve
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from faust.types import TP
@@ -22,6 +22,7 @@ DIRTY_BYTES_MAX = (
 )  # a flush by size: changed records as last encoded, and the input since, which is what they grow by
 YOUNG_BYTES_MAX = 32 << 20  # of records kept as objects, as encoded, and as much again of older ones; see Store
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 class Agent(NamedTuple):
@@ -57,6 +58,18 @@ class Work:
         self.watch: Callable[[], Awaitable[None]] | None = None  # runs from the start of the application
         self._gaps_allowed = gaps_allowed
         self._taken_bytes = 0
+        self._steps: set[asyncio.Future[Any]] = set()
+
+    async def uncut(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run the step to its end, also where who waits for it is cancelled meanwhile, as a fetcher is at a rebalance.
+
+        Cut while it waits for room in the producer, a chunk would have changed the state and not all of its outputs would be
+        known to the flush that follows, which holds the gate only after the step.
+        """
+        task = asyncio.ensure_future(step)
+        self._steps.add(task)
+        task.add_done_callback(self._steps.discard)
+        return await asyncio.shield(task)
 
     def assign(self, spans: Mapping[TP, Span]) -> None:
         """Open the stores and tell the handlers, after recovery and before the first batch.

@@ -26,7 +26,7 @@ def _run(*words: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    "words", [[verb] for verb in VERBS] + [["policy", "check"], ["policy", "deploy"]], ids="-".join
+    "words", [[verb] for verb in VERBS] + [["policy", "check"], ["policy", "diff"], ["policy", "deploy"]], ids="-".join
 )
 def test_every_verb_has_help_with_an_example(words: list[str]) -> None:
     code, told, _ = _run(*words, "--help")
@@ -51,6 +51,18 @@ def test_every_verb_has_help_with_an_example(words: list[str]) -> None:
         (["backtest", "nowhere.jsonl", "--out", "x"], "nowhere.jsonl: cannot be read"),
         (["backtest", str(PERSONA), "--out", "x", "--until", "later"], "--until: not an RFC 3339 instant"),
         (["policy", "check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["backtest", "kafka://nowhere", "--out", "x"], "write kafka://HOST:PORT/TOPIC"),
+        (["compare", "nowhere.jsonl"], "Missing option '--candidate' (or '--sweep')"),
+        (["compare", "nowhere.jsonl", "--candidate", str(POLICY)], "nowhere.jsonl: cannot be read"),
+        (["compare", "nowhere.jsonl", "--sweep", "cart_value"], "such as cart_value=100..300:25"),
+        (
+            ["compare", "nowhere.jsonl", "--candidate", str(POLICY), "--from", "later"],
+            "--from: not an RFC 3339 instant",
+        ),
+        (["certify"], "CONCIERGE_KAFKA_BOOTSTRAP"),
+        (["certify", "nowhere"], "nowhere: is no archive"),
+        (["archive", "x"], "CONCIERGE_KAFKA_BOOTSTRAP"),
+        (["policy", "diff", "nowhere.yaml", str(POLICY)], "nowhere.yaml: cannot be read"),
         (["policy", "deploy", "nowhere.yaml"], "CONCIERGE_KAFKA_BOOTSTRAP"),
         (["erase", "id:u-1"], "CONCIERGE_KAFKA_BOOTSTRAP"),
         (["receive"], "CONCIERGE_KAFKA_BOOTSTRAP"),

@@ -191,7 +191,10 @@ def _deploy(folder: Path, settings: Mapping[str, str]) -> str:
     file = folder / "changed.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     done = subprocess.run(
-        [COMMAND, "policy", "deploy", str(file), "--json"], env=dict(settings), capture_output=True, timeout=60
+        [COMMAND, "policy", "deploy", str(file), "--accept", "--json"],
+        env=dict(settings),
+        capture_output=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
