@@ -2,9 +2,9 @@
 
 A shop's signals go straight into the log of a real Kafka, so many ahead of `concierge work` as it takes in some seconds; it
 judges them with its state in RocksDB and its changelog in Kafka. Ten million take as long as they take; without `--all` the
-run ends after six minutes, and each tenth is one of that time.
+run ends after five minutes, and each tenth is one of that time.
 
-    python -m benchmarks.memory [--signals 10000000] [--seconds 360 | --all] [--seed 1]
+    python -m benchmarks.memory [--signals 10000000] [--seconds 300 | --all] [--seed 1]
 """
 
 import argparse
@@ -25,7 +25,7 @@ from contracts import signals, topics
 from contracts.calls import parse
 
 SIGNALS = 10_000_000
-SECONDS = 360.0
+SECONDS = 300.0
 TENTHS = 10
 TEMPLATES = 100_000  # calls that are really read; each lap through them is of other people
 LAPS_OF_PEOPLE = 20  # then the first ones come again
