@@ -94,8 +94,8 @@ def measure(pairs: int = PAIRS, seed: int = 1) -> list[Table]:
             f"{statistics.median(stood):,.0f}", f"{stood[-1]:,}",
         ])  # fmt: skip
     conditions = (
-        f"Seed {seed}, {pairs:,} pairs, a third for each row, in simulated time, purchases from 50 ms before the send to 5 s after it, settle "
-        f"{SETTLE_SECONDS:g} s; late and standing are counted from the acceptance of the purchase"
+        f"Seed {seed}, {pairs:,} pairs, a third for each row, in simulated time; purchases from 50 ms before the send to 5 s "
+        f"after it, settle {SETTLE_SECONDS:g} s; late and stood are counted from the acceptance of the purchase"
     )
     columns = [
         "accepted -> courier ms",
