@@ -21,7 +21,7 @@ from contracts.received import frame
 from rehearsal.broker import real_kafka
 
 PARTITIONS = 8
-WAIT_SECONDS_MAX = 240
+WAIT_SECONDS_MAX = 420  # the recovery of a million people is the longest
 POLL_SECONDS = 0.05
 QUEUED_MAX = 500_000  # records that wait for the broker while a topic is filled
 STAMPED_BY_THE_BROKER = (
