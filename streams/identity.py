@@ -53,6 +53,8 @@ def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]
     """
     if (state.own and not signal.via and signal.occurred_ms > state.first_ms) or isinstance(signal, Moved):
         return False
+    if state.erased:  # not even the address is kept
+        return False
     origin = signal.via[0] if signal.via else key
     state.own = state.own or origin == key
     named, known = email_of(origin), state.email

@@ -5,7 +5,8 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from contracts.instant import HOUR_MS, duration_ms
-from contracts.signals import Claimed, Conversed, PersonSignal
+from contracts.signals import Claimed, Conversed, Erased, PersonSignal
+from streams.person import encode_state
 from tests.streams.histories import ME, POLICY, START_MS, Run, added, ordered, stamp, track
 
 MAIL = "email:me@x.org"
@@ -76,6 +77,15 @@ def test_a_newer_cart_is_spent_by_the_moment_that_comes_along_even_if_that_ends_
         (ME, "high_aov_abandoner", "activated qualified"),
         (ME, "high_aov_abandoner", "withdrawn in_conversation"),
     ]
+
+
+def test_of_an_erased_person_not_even_the_address_is_kept_by_which_they_are_named_again() -> None:
+    erased = Erased(**stamp("2h", ME))  # type: ignore[arg-type]
+    again = added("cream", 20, "3h", key=MAIL)
+    run = Run().play([added("serum", 180, "0m", key=MAIL), claim(MAIL, ME, "1h"), erased, again], until="48h")
+    state = run.partition.state(ME)
+    assert state is not None and state.erased
+    assert MAIL.removeprefix("email:").encode() not in encode_state(state)
 
 
 def test_an_end_at_the_very_instant_of_the_claim_is_not_undone_by_it() -> None:
