@@ -32,6 +32,15 @@ def test_every_experiment_has_a_bug_and_every_bug_an_experiment() -> None:
     assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)
 
 
+def test_a_held_run_that_was_later_than_the_limit_is_not_counted_for_it() -> None:
+    name = EXPERIMENTS[0].name
+    late = Result(name, 3, None, "held", "killed", 7, 1.0, [], {"nudge_after_purchase_ms": 10_001})
+    page = report.tables(EXPERIMENTS, [late])
+    assert "held, but P4: shown too late" in page
+    [row] = [line for line in page.splitlines() if line.startswith("| P4 ")]
+    assert "| 0 of 1 held |" in row
+
+
 def test_decisions_are_told_beside_those_of_the_calm_run() -> None:
     name = EXPERIMENTS[0].name
     held = Result(name, 3, None, "held", "killed", 7, 1.0, [], {"decisions": 4, "decisions_apart": 0})
