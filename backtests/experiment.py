@@ -4,7 +4,7 @@
 alone. It sends nothing and writes nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,13 @@ def experiment(
     ledger = Ledger(policy, Partition(policy, people), people)
     for _ in replay(_from_outside(history), ledger):
         pass
+    made = list(made)
     found = outcomes(made, ledger, policy, span)
     splits = {
         "triggered": _split(found.holdout.group, found.assisted.group, found.chances, policy),
         "assigned": _split(*found.everybody, found.everybodys_chances, policy),
     }
-    per_week = found.triggered / max(1.0, (min(span.to_ms, found.end_ms) - span.from_ms) / WEEK_MS)
-    answer = lift(found.holdout.group, found.assisted.group, asked, splits=splits, per_week=per_week)
+    answer = lift(found.holdout.group, found.assisted.group, asked, splits=splits, per_week=_per_week(found, span))
     intended = lift(*found.everybody, asked, splits={}, per_week=None)
     return {
         **answer,
@@ -81,6 +81,7 @@ def experiment(
         "policy": policy.hash,
         "currency": policy.currency,
         "intention_to_treat": {name: intended[name] for name in ("people", "metrics", "refused")},
+        "audiences": _audiences(made, ledger, policy, span, asked),
         "looks": _looks(found, span, asked, answer["primary"]),
         "left_out": {"window_still_open": found.open, "keys_in_both_arms": found.both_arms, "erased": found.gone},
         "orders_of_unknown_value": found.valueless,
@@ -90,6 +91,28 @@ def experiment(
             "message_sent": found.written_to["message"],
         },
     }
+
+
+def _audiences(
+    made: Sequence[Decision], ledger: Ledger, policy: Policy, span: Span, asked: Asked
+) -> dict[str, dict[str, Any]]:
+    """Each audience as if it were the only one: a person's first moment of it opens the window.
+
+    A person may stand in several of them, and of many answers one may be chance: what decides is the answer over all.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for name in sorted({decision.audience for decision in made}):
+        found = outcomes([decision for decision in made if decision.audience == name], ledger, policy, span)
+        if not found.triggered:
+            continue
+        splits = {"triggered": _split(found.holdout.group, found.assisted.group, found.chances, policy)}
+        answer = lift(found.holdout.group, found.assisted.group, asked, splits=splits, per_week=_per_week(found, span))
+        told[name] = {part: answer[part] for part in ("answer", "sentence", "people", "metrics", "refused", "splits")}
+    return told
+
+
+def _per_week(found: Outcomes, span: Span) -> float:
+    return found.triggered / max(1.0, (min(span.to_ms, found.end_ms) - span.from_ms) / WEEK_MS)
 
 
 def _from_outside(history: Iterable[Signal]) -> Iterator[PersonSignal | Ruled]:

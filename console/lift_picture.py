@@ -44,6 +44,8 @@ def _draw(told: dict[str, Any], console: Console) -> None:
         console.print(
             f"Freed of what people did before (CUPED), so not the difference of the columns: {names}.", soft_wrap=True
         )
+    for name, audience in told.get("audiences", {}).items():
+        console.print(f"{name}: {audience['sentence']}", soft_wrap=True)
     if told.get("looks"):
         _weeks(console, told["looks"], told["primary"])
     if "intention_to_treat" in told:

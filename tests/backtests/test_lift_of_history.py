@@ -322,3 +322,19 @@ def test_decisions_that_cannot_be_read_are_refused_with_their_line(tmp_path: Pat
         list(read_decisions(tmp_path))
     with pytest.raises(DecisionsError, match="cannot be read"):
         list(read_decisions(tmp_path / "nowhere"))
+
+
+def test_each_audience_is_told_alone_and_the_whole_beside_it() -> None:
+    signals = told(CART, cart(START_MS, HELD), order(OPENS_MS + HOUR_MS, ASSISTED, 80), END)
+    people: dict[str, Person] = {}
+    ledger = Ledger(POLICY, Partition(POLICY, people), people)
+    made = [decision for effects in replay(signals, ledger) for decision in effects.decisions]
+    other = [msgspec.structs.replace(one, audience="another") for one in made if one.person == f"id:{ASSISTED}"]
+    answer = experiment(signals, [*made, *other], POLICY, SPAN, ASKED)
+    people_of = {name: audience["people"] for name, audience in answer["audiences"].items()}
+    assert people_of == {
+        "another": {"assisted": 1, "holdout": 0},
+        "high_aov_abandoner": {"assisted": 1, "holdout": 1},
+    }
+    assert all(audience["sentence"] for audience in answer["audiences"].values())
+    assert answer["people"] == {"assisted": 1, "holdout": 1}, "a person counts once in the whole"
