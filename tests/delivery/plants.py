@@ -15,7 +15,6 @@ from agents.intercom import contact as adapter
 from agents.intercom import line
 from agents.intercom.budget import Budget
 from agents.intercom.failures import Ambiguous, TryLater
-from agents.intercom.find import contact_of
 from agents.intercom.line import Line
 from contracts.commands import Command
 
@@ -78,13 +77,6 @@ def _trusts_what_it_inherits(stack: ExitStack) -> None:
     stack.enter_context(mock.patch.object(desired, "doubted", lambda contact, now_ms: contact))
 
 
-def _trusts_lost_writes(stack: ExitStack) -> None:
-    async def trusting(self: Any, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return contact_of(await self._line.call(method, path, body))
-
-    stack.enter_context(mock.patch.object(adapter._Attempt, "_doubtful", trusting))
-
-
 PLANTS: dict[str, Callable[[ExitStack], None]] = {
     "heeds_no_reset": _heeds_no_reset,
     "retries_a_400": _retries_a_400,
@@ -92,7 +84,6 @@ PLANTS: dict[str, Callable[[ExitStack], None]] = {
     "creates_after_ambiguity": _creates_after_ambiguity,
     "allows_older_revisions": _allows_older_revisions,
     "trusts_what_it_inherits": _trusts_what_it_inherits,
-    "trusts_lost_writes": _trusts_lost_writes,
 }
 
 
