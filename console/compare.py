@@ -61,6 +61,7 @@ def compare(
     from backtests.compare import compare as compared
     from backtests.traces import Traces
     from contracts.policy import PolicyError, load
+    from contracts.policy_changes import changes
 
     with refusing(PolicyError, ValueError, *refusals()):
         span = _instant("--from", from_), _instant("--until", until)
@@ -81,6 +82,9 @@ def compare(
             traces = Traces(kept)
             watched = _watched(history.signals(), len(history), judging)
             found = compared(watched, *policies, traces=traces, from_ms=span[0], until_ms=span[1])
+            files = (base or shipped(), candidate)
+            said = changes(*(file.read_text(encoding="utf-8") for file in files))
+            found.told["changes"] = [change._asdict() for change in said]
             _write(found, traces, html, out)
             stories = traces.of(person) if person is not None else None
     if json:

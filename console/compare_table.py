@@ -13,7 +13,7 @@ KINDS = {"only_base": "gone", "only_candidate": "new", "earlier": "earlier", "la
 WHY = {
     "audience": "there is no such audience",
     "anchor": "nothing to count from",
-    "window": "its window was not open yet, or over",
+    "window": "its window was not open yet or over",
     "threshold": "the conditions did not hold",
     "exit": "the exit held already",
     "stop": "a stop held",
@@ -37,11 +37,10 @@ def sentence(told: dict[str, Any]) -> str:
     share = f" ({(candidate - base) / base:+.0%})" if base else ""
     reasons = reasons_of(told)
     word, count = reasons.most_common(1)[0]
-    return (
-        f"{candidate:,} moments instead of {base:,}{share}: {entrants['only_candidate']:,} new, "
-        f"{entrants['only_base']:,} gone, {entrants['earlier']:,} earlier, {entrants['later']:,} later; "
-        f"for {count:,} of {changed:,}, {WHY[word]} under the other policy."
-    )
+    names = ("only_candidate", "only_base", "earlier", "later")
+    parts = ", ".join(f"{entrants[kind]:,} {KINDS[kind]}" for kind in names if entrants[kind])
+    of = f"all {count:,}" if count == changed else f"{count:,} of {changed:,}"
+    return f"{candidate:,} moments instead of {base:,}{share}: {parts}; for {of}, {WHY[word]} under the other policy."
 
 
 def reasons_of(told: dict[str, Any]) -> Counter[str]:
