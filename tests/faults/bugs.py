@@ -25,6 +25,7 @@ from contracts.topics import QUARANTINE
 from streams import partition
 
 SECOND_MAX = 30  # signals of one second that the worker with the bug `sheds_load` still thinks about
+PERSON_MAX = 60  # signals of one person that the worker with the bug `tires_of_one` thinks about
 LEAK_BYTES = 20_000  # that the worker with the bug `remembers_all` keeps of every signal
 Class = Any  # of Faust's consumer, which has no types
 PATCHED_APP: Any = app
@@ -145,6 +146,21 @@ def _sheds_load() -> None:
     PATCHED_PARTITION.Partition.take = take
 
 
+def _tires_of_one() -> None:
+    """Lets go of what one person has too much of, however slowly it comes."""
+    whole = PATCHED_PARTITION.Partition.take
+    counts: Counter[str] = Counter()
+
+    def take(self: Any, signal: Any, position: int) -> Any:
+        if isinstance(signal, Tracked):
+            counts[signal.person] += 1
+            if counts[signal.person] > PERSON_MAX:
+                return partition.Effects()
+        return whole(self, signal, position)
+
+    PATCHED_PARTITION.Partition.take = take
+
+
 def _remembers_all() -> None:
     """Keeps something of everything that it ever saw."""
     whole = PATCHED_PARTITION.Partition.take
@@ -215,6 +231,7 @@ OTHER_BUGS: dict[str, Callable[[], None]] = {
     "no_quarantine": _no_quarantine,
     "reads_the_clock": _reads_the_clock,
     "sheds_load": _sheds_load,
+    "tires_of_one": _tires_of_one,
     "remembers_all": _remembers_all,
     "locked_is_new": _locked_is_new,
 }

@@ -237,7 +237,7 @@ EXPERIMENTS = (
     *(_receiver_clock(minutes) for minutes in (MINUTES, -MINUTES)),
     Experiment("duplicates", ("P2", "P3"), "records of the log written again, near and far", "counts_twice", _duplicates),
     Experiment(
-        "one-loud-person", ("P2", "P8"), "one person with half of the traffic", "sheds_load", _favourite,
+        "one-loud-person", ("P2", "P8"), "one person with half of the traffic", "tires_of_one", _favourite,
         sending={"favourite": 0.5}, check=_grown,
     ),
     Experiment("burst", ("P2", "P5"), "ten times the traffic for five seconds", "sheds_load", _burst),
