@@ -51,9 +51,8 @@ def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]
 
     True where the key told an address, which a stop may look at.
     """
-    if (state.own and not signal.via and signal.occurred_ms > state.first_ms) or isinstance(signal, Moved):
-        return False
-    if state.erased:  # not even the address is kept
+    told_before = state.own and not signal.via and signal.occurred_ms > state.first_ms
+    if told_before or isinstance(signal, Moved) or state.erased:  # of who is erased not even the address is kept
         return False
     origin = signal.via[0] if signal.via else key
     state.own = state.own or origin == key

@@ -91,7 +91,7 @@ def _ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool) -> tuple
     if by_signal and reason is not None:
         earlier = {reason for reason, _, _ in _ends_of(state, name, episode, at_ms - 1, policy)}
         found = _ends_of(state, name, episode, at_ms, policy)
-        reason, until_ms, tell = next(end for end in found if end[0] in earlier)
+        reason, until_ms, tell = next((end for end in found if end[0] in earlier), (None, None, NEVER.tell))
     if reason is None:
         spend(state, name, standing, policy)
         return [], until_ms
@@ -335,11 +335,10 @@ def _end_of(
 def _ends_of(
     state: State, name: str, episode: Episode, at_ms: int, policy: Policy
 ) -> Iterator[tuple[Reason | None, int | None, Tell]]:
-    """All that ends an active episode at this instant, first to be named first; after it, when time alone may."""
+    """All that ends an active episode at this instant, first to be named first; where it may go on, when time alone ends it."""
     audience = policy.audiences.get(name)
     if audience is None:
         yield "policy_changed", None, NEVER.tell
-        yield None, None, NEVER.tell
         return
     for stop in stops.holding(state, audience, episode.anchor, at_ms, policy):
         yield stop.reason, None, partial(_seen, f"stop {stop.reason}", True)
@@ -347,7 +346,6 @@ def _ends_of(
     window = anchors.window(state, audience, episode.anchor, policy) if anchored is not None else None
     if anchored is None or window is None:
         yield "no_longer_true", None, partial(_seen, "anchor stands", False)
-        yield None, None, NEVER.tell
         return
     asked: tuple[Condition, ...] = audience.exit or audience.when
     answer = all_of(asked, Scene(state, policy, at_ms, anchored.moment, anchored.order))

@@ -91,7 +91,7 @@ def counted(orders: Orders) -> None:
         value=sum(worth, orders.older_value),
         newest=live[-1] if live else None,
         cycle_ms=cycle_ms,
-        half=half,
+        cycle_half=half,
     )
 
 
@@ -134,7 +134,7 @@ def cycle_ms(orders: Orders, policy: Policy) -> int | None:
 def cycle_reaches(orders: Orders, policy: Policy, at_least_ms: int) -> bool:
     """Whether the cycle, which may end on half a millisecond, is known and that long."""
     known_ms = cycle_ms(orders, policy)
-    return known_ms is not None and known_ms - orders.tally.half >= at_least_ms
+    return known_ms is not None and known_ms - orders.tally.cycle_half >= at_least_ms
 
 
 def _measured_cycle(live: list[Order]) -> tuple[int | None, bool]:

@@ -94,13 +94,13 @@ class Order(msgspec.Struct, array_like=True, gc=False):
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
     """What is asked at every judgement, counted when an order changes: orders that count, their worth, the newest, and
-    the gap between buying occasions as measured (None below three occasions; half: it lies half a millisecond below)."""
+    the gap between buying occasions as measured (None below three occasions; cycle_half: it lies half a millisecond below)."""
 
     count: int = 0
     value: Decimal = Decimal(0)
     newest: Order | None = None
     cycle_ms: int | None = None
-    half: bool = False
+    cycle_half: bool = False
 
 
 class Orders(msgspec.Struct, array_like=True, gc=False):
