@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from backtests.load import load
 from backtests.pairs import KINDS, Pair, pairs
-from backtests.replay import instant_of
 from backtests.side import Side
 from backtests.summary import instant
 from backtests.traces import Traces
@@ -48,7 +47,7 @@ def compare(
     first_ms: int | None = None
     last_ms: int | None = None
     for signal in history:
-        at_ms = instant_of(signal)
+        at_ms = signal.accepted_ms
         if until_ms is not None and at_ms > until_ms:
             break
         if last_ms is None or at_ms > last_ms:

@@ -15,6 +15,7 @@ from backtests.customers import Group
 from backtests.estimates import Refused
 from backtests.ledger import Ledger
 from backtests.lift import Asked, estimate_told, lift, split_told
+from backtests.logs import from_outside
 from backtests.metrics import Name, compare
 from backtests.outcomes import Outcomes, Span, outcomes
 from backtests.replay import replay
@@ -22,7 +23,7 @@ from contracts import decisions
 from contracts.decisions import Decision
 from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
-from contracts.signals import Delivered, Marked, Moved, PersonSignal, Ruled, Signal
+from contracts.signals import PersonSignal, Ruled, Signal
 from contracts.versions import NewerRecord
 from streams.partition import Partition
 from streams.person import Person
@@ -117,7 +118,7 @@ def _per_week(found: Outcomes, span: Span) -> float:
 
 def _from_outside(history: Iterable[Signal]) -> Iterator[PersonSignal | Ruled]:
     for signal in history:
-        if isinstance(signal, Ruled) or (not isinstance(signal, Marked | Moved | Delivered) and not signal.via):
+        if isinstance(signal, Ruled) or from_outside(signal):
             yield signal
 
 

@@ -1,7 +1,7 @@
 """A history: signals read once and given back in the order in which they were accepted; here those of a file of calls.
 
 A raw history's calls, in any envelope, one a line, are accepted when they occurred. Readable signals go to a spool on disk; in
-memory stay 24 bytes a signal, and about 100 more while a history that is out of order is sorted. Lines that cannot be read
+memory stay 24 bytes a signal, and about 170 more while a history that is out of order is sorted. Lines that cannot be read
 are quarantined with their number, a reason and their original bytes.
 """
 

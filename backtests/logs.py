@@ -6,7 +6,7 @@ anew from the policy that is asked about. Records that cannot be read are quaran
 
 import base64
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, TypeGuard
 
 import msgspec
 
@@ -39,7 +39,10 @@ def holds_signals(topic: str) -> bool:
 
 
 def of_signals(records: Iterable[Logged], *, spool: IO[bytes], quarantine: IO[bytes], span: Span = ALWAYS) -> History:
-    """The signals of a log that came from outside, in order of acceptance, ties by partition and offset."""
+    """The signals of a log that came from outside, in order of acceptance, ties by partition and offset.
+
+    To count the calls, each one's id stays in memory.
+    """
     history = History(spool)
     messages: set[str] = set()
     for record in records:
@@ -49,7 +52,7 @@ def of_signals(records: Iterable[Logged], *, spool: IO[bytes], quarantine: IO[by
         except msgspec.DecodeError:
             _refuse(history, quarantine, record, "not_a_signal", record.value)
             continue
-        if from_outside(signal) and isinstance(signal, PersonSignal) and span.holds(signal.accepted_ms):
+        if from_outside(signal) and span.holds(signal.accepted_ms):
             history.append(signal, rank=_rank(record))
             messages.add(signal.id)
     history.calls = len(messages)
@@ -75,7 +78,7 @@ def of_calls(records: Iterable[Logged], *, spool: IO[bytes], quarantine: IO[byte
     return history
 
 
-def from_outside(signal: signals.Signal) -> bool:
+def from_outside(signal: signals.Signal) -> TypeGuard[PersonSignal]:
     """Whether the world told it: not the judge, not the courier, not the marking, and no policy."""
     return not isinstance(signal, Marked | Ruled | Moved | Delivered) and not signal.via
 

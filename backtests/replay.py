@@ -58,7 +58,7 @@ def replay(
     course = Course(partition)
     last_ms: int | None = None
     for signal in history:
-        at_ms = instant_of(signal)
+        at_ms = signal.at_ms if isinstance(signal, Ruled) else signal.accepted_ms
         if until_ms is not None and at_ms > until_ms:
             break
         if last_ms is None or at_ms > last_ms:
@@ -68,7 +68,3 @@ def replay(
     end_ms = until_ms if until_ms is not None else last_ms
     if end_ms is not None:
         yield course.reach(end_ms)
-
-
-def instant_of(signal: PersonSignal | Ruled) -> int:
-    return signal.at_ms if isinstance(signal, Ruled) else signal.accepted_ms

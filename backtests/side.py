@@ -14,7 +14,7 @@ from contracts.instant import from_rfc3339
 from contracts.policy import Policy
 from contracts.signals import PersonSignal
 from streams.partition import Effects, Partition
-from streams.person import Person, State
+from streams.person import State
 
 Place = tuple[str, str]  # person, audience
 
@@ -33,7 +33,6 @@ class Entrant:
     tier: Tier
     arm: Arm
     end_ms: int | None
-    end: str | None = None
     absent: Why | None = None
 
 
@@ -42,8 +41,7 @@ class Side:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.people: dict[str, Person] = {}
-        self.partition = Partition(policy, self.people)
+        self.partition = Partition(policy, {})
         self.entrants: dict[Place, list[Entrant]] = {}
         self.fresh: list[Entrant] = []  # since they were last looked at
         self.words: Counter[tuple[str, str, str]] = Counter()  # audience, outcome, reason -> decisions
@@ -79,7 +77,7 @@ class Side:
             self.dry.take(command)
 
     def _enter(self, decision: Decision) -> None:
-        anchor = anchor_of(decision)
+        anchor = _anchor(decision)
         moved = self._moving.pop((decision.audience, anchor), None)
         at_ms = from_rfc3339(decision.at)
         end_ms = from_rfc3339(decision.expires_at) if decision.expires_at is not None else None
@@ -91,10 +89,10 @@ class Side:
         self.entrants.setdefault((decision.person, decision.audience), []).append(entrant)
 
     def _leave(self, decision: Decision) -> None:
-        entrant = self.entered(decision.person, decision.audience, anchor_of(decision))
+        entrant = self.entered(decision.person, decision.audience, _anchor(decision))
         if entrant is None:
             return
-        entrant.end_ms, entrant.end = from_rfc3339(decision.at), decision.reason
+        entrant.end_ms = from_rfc3339(decision.at)
         if decision.reason == "moved":
             self.entrants[decision.person, decision.audience].remove(entrant)
             self._moving[decision.audience, entrant.anchor] = entrant
@@ -112,5 +110,5 @@ class Side:
         return self.partition.state(person)
 
 
-def anchor_of(decision: Decision) -> str:
+def _anchor(decision: Decision) -> str:
     return decision.episode.removeprefix(f"{decision.audience}@")

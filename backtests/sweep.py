@@ -7,8 +7,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from backtests.load import load
 from backtests.replay import replay
 from backtests.tables import Progress, quiet
@@ -86,13 +84,14 @@ def one(task: _Task) -> Outcome:
     people: set[str] = set()
     shown: list[int] = []
     purchased = 0
-    first_ms = last_ms = task.from_ms
+    first_ms: int | None = None
+    last_ms = 0
 
     def watched() -> Iterator[PersonSignal]:
         nonlocal first_ms, last_ms
         for signal in kept(task.history):
             first_ms = signal.accepted_ms if first_ms is None else first_ms
-            last_ms = max(signal.accepted_ms, first_ms)
+            last_ms = signal.accepted_ms
             yield signal
 
     for effects in replay(watched(), Partition(policy, {}), until_ms=task.until_ms):
@@ -106,14 +105,12 @@ def one(task: _Task) -> Outcome:
             if decision.outcome == "activated" or decision.reason == "holdout":
                 by_audience[decision.audience] += 1
                 people.add(decision.person)
-    p95 = (
-        load(shown, from_ms=task.from_ms or min(shown), to_ms=task.until_ms or max(shown))["per_hour_p95"]
-        if shown
-        else 0
-    )
+    begin_ms = max(task.from_ms or 0, first_ms or 0)
+    end_ms = task.until_ms if task.until_ms is not None else last_ms
+    p95 = load(shown, from_ms=begin_ms, to_ms=max(begin_ms, end_ms))["per_hour_p95"]
     entrants = sum(by_audience.values())
     return Outcome(task.variant.values, None, entrants, len(people), len(shown), purchased, p95, by_audience)
 
 
 def told(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    return [msgspec.to_builtins(outcome._asdict()) for outcome in outcomes]
+    return [outcome._asdict() for outcome in outcomes]

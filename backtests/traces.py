@@ -10,7 +10,7 @@ Story = list[Decision]
 
 
 class Traces:
-    """In memory stay some 30 bytes a decision. The spool must stay open."""
+    """In memory stay some 170 bytes a decision. The spool must stay open."""
 
     def __init__(self, spool: IO[bytes]) -> None:
         self._spool = spool

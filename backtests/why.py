@@ -1,7 +1,8 @@
 """Why: what kept a person out of a moment under one policy, at the instant at which another policy lets them in.
 
 `why` looks at the facts first (audience, anchor, window, conditions) and, where these agree, at what the policy said last of the
-episode. Words: audience, anchor, window, threshold, exit, stop, cap, priority, pressure, hours, data, spent.
+episode. Words: audience, anchor, window, threshold, exit, stop, cap, priority, pressure, hours, data, spent;
+or unknown.
 """
 
 from typing import NamedTuple
@@ -20,25 +21,11 @@ HELD_BACK = {
     "outside_hours": "hours",
     "stale_data": "data",
 }
-WORDS = (
-    "audience",
-    "anchor",
-    "window",
-    "threshold",
-    "exit",
-    "stop",
-    "cap",
-    "priority",
-    "pressure",
-    "hours",
-    "data",
-    "spent",
-)
 UNKNOWN = "unknown"
 
 
 class Why(NamedTuple):
-    """word: one of WORDS. detail: the clause with what it saw, the window, the stop; a few words."""
+    """word: one of those above. detail: the clause with what it saw, the window, the stop; a few words."""
 
     word: str
     detail: str

@@ -1,12 +1,12 @@
 """`concierge compare`: two policies over one history, before anybody is concerned; nothing is sent."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.command import complain, refusing
-from console.inputs import Input, opened, reader, refusals
+from console.inputs import Input, opened, reader, refusals, watched
 from console.policy import shipped
 from console.progress import bars
 
@@ -72,7 +72,8 @@ def compare(
             return
         if candidate is None:
             raise ValueError("Missing option '--candidate' (or '--sweep'). Try `concierge compare --help`.")
-        policies = load(base or shipped()), load(candidate)
+        files = base or shipped(), candidate
+        policies = [load(file) for file in files]
         read = reader(source)
         with (
             bars("reading", "judging twice") as (reading, judging),
@@ -80,9 +81,8 @@ def compare(
             tempfile.TemporaryFile() as kept,
         ):
             traces = Traces(kept)
-            watched = _watched(history.signals(), len(history), judging)
-            found = compared(watched, *policies, traces=traces, from_ms=span[0], until_ms=span[1])
-            files = (base or shipped(), candidate)
+            signals = watched(history.signals(), len(history), judging)
+            found = compared(signals, *policies, traces=traces, from_ms=span[0], until_ms=span[1])
             said = changes(*(file.read_text(encoding="utf-8") for file in files))
             found.told["changes"] = [change._asdict() for change in said]
             _write(found, traces, html, out)
@@ -106,12 +106,6 @@ def _instant(option: str, text: str | None) -> int | None:
         return from_rfc3339(text) if text is not None else None
     except ValueError as error:
         raise ValueError(f"{option}: {error}") from None
-
-
-def _watched(signals: Any, total: int, judging: Any) -> Any:
-    for number, signal in enumerate(signals, 1):
-        judging(number, total)
-        yield signal
 
 
 def _write(found: "Compared", traces: "Traces", html: Path | None, out: Path | None) -> None:

@@ -23,9 +23,7 @@ class Measured(NamedTuple):
     moved: "list[Moved]"
 
 
-def measure(
-    source: str, base: "Policy", candidate: "Policy", *, from_ms: int | None, limit: float, until_ms: int | None = None
-) -> Measured:
+def measure(source: str, base: "Policy", candidate: "Policy", *, from_ms: int | None, limit: float) -> Measured:
     """What reading refuses. from_ms: moments before it are not counted, the history before it makes people known."""
     from backtests.compare import compare
     from backtests.gate import verdict
@@ -34,7 +32,7 @@ def measure(
     read = reader(source)
     with bars("reading") as (reading,), opened(read, reading) as history, tempfile.TemporaryFile() as kept:
         traces = Traces(kept)
-        found = compare(history.signals(), base, candidate, traces=traces, from_ms=from_ms, until_ms=until_ms)
+        found = compare(history.signals(), base, candidate, traces=traces, from_ms=from_ms)
     return Measured(found.told, verdict(found.told, limit=limit))
 
 
@@ -62,7 +60,7 @@ def keep(
     from_ms = now_ms - days * DAY_MS
     read_from = to_rfc3339(from_ms - warm_up_ms)
     source = history or f"kafka://{settings.kafka_bootstrap}/signals?from={read_from}"
-    measured = measure(source, base, candidate, from_ms=from_ms, limit=limit, until_ms=None)
+    measured = measure(source, base, candidate, from_ms=from_ms, limit=limit)
     if measured.moved:
         typer.echo(f"{file} is not deployed. Over the last {days} days, against the policy in force:", err=True)
         tell(measured, limit, err=True)

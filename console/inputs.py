@@ -98,10 +98,11 @@ def _read(
     progress: "Progress",
 ) -> "History":
     total, found = records()
-    return kind(_watched(found, total, progress), spool=spool, quarantine=quarantine)
+    return kind(watched(found, total, progress), spool=spool, quarantine=quarantine)
 
 
-def _watched(records: "Iterable[Any]", total: int, progress: "Progress") -> Iterator[Any]:
+def watched(records: "Iterable[Any]", total: int, progress: "Progress") -> Iterator[Any]:
+    """The same, with the progress told."""
     for number, record in enumerate(records, 1):
         progress(number, total)
         yield record

@@ -42,7 +42,7 @@ class Production:
             self._append(Marked(source="s/0", at_ms=at_ms - 1, of=1, outcomes=False))
             self._append(signal)
         end_ms = START_MS + until_hours * HOUR_MS
-        self._append(Marked(source="s/0", at_ms=max(end_ms, end_ms), of=1, outcomes=False))
+        self._append(Marked(source="s/0", at_ms=end_ms, of=1, outcomes=False))
 
     def _append(self, signal: Signal) -> None:
         offset = 10 + 3 * len(self.log)  # Kafka's offsets need not be close

@@ -46,9 +46,10 @@ def test_what_is_counted_of_one_variant(tmp_path: Path) -> None:
     (variant,) = variants(POLICY, axes(POLICY, ["cart_value=150..150:1"]))
     from backtests.sweep import _Task
 
-    outcome = one(_Task(variant, tmp_path / "history", None, START_MS + 24 * HOUR_MS))
+    outcome = one(_Task(variant, tmp_path / "history", None, START_MS + 20 * HOUR_MS))
     assert (outcome.entrants, outcome.people, outcome.by_audience["high_aov_abandoner"]) == (2, 2, 2)
     assert outcome.activated == outcome.purchased + 1, "one of them bought"
+    assert outcome.per_hour_p95 == 0, "both in one hour of 21; the quiet ones before it count too"
     assert list(kept(tmp_path / "history")) == SHOP
 
 

@@ -14,7 +14,10 @@ from pathlib import Path
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from agents.clock import Clock, read_clock
+from contracts import signals
 from contracts.instant import to_rfc3339
+from contracts.signals import Marked
+from contracts.topics import SIGNALS
 
 COMMAND = Path(sys.executable).parent / "concierge"
 STOP_SECONDS_MAX = 30
@@ -63,6 +66,17 @@ def records(bootstrap: str, topic: str, partitions: int) -> dict[int, list[bytes
     for message in messages(bootstrap, topic, partitions):
         found[message.partition()].append(message.value())
     return found
+
+
+def log_time_ms(bootstrap: str, partitions: int) -> int:
+    """The least of the newest marks over all sources and partitions."""
+    newest: dict[tuple[int, str], int] = {}
+    for number, values in records(bootstrap, SIGNALS.name, partitions).items():
+        for value in values:
+            read = signals.decode(value)
+            if isinstance(read, Marked):
+                newest[number, read.source] = read.at_ms
+    return min(newest.values(), default=0)
 
 
 def messages(bootstrap: str, topic: str, partitions: int) -> list[Message]:

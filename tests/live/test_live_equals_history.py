@@ -22,7 +22,7 @@ from contracts.instant import from_rfc3339
 from contracts.policy import load
 from rehearsal.broker import real_kafka
 from streams.partition import Partition
-from tests.live.stage import await_until, process, records, simulated, tail
+from tests.live.stage import await_until, log_time_ms, process, records, simulated, tail
 
 SLICE = "rees46-2019-10-01.csv.gz"
 POLICY = Path(__file__).parents[2] / "policies" / "skincare.yaml"
@@ -82,7 +82,7 @@ def _play(folder: Path, bootstrap: str, calls: Path, history: list[Decision]) ->
 
         def over() -> bool:
             assert worker.poll() is None, f"the worker stopped; {tail(worker_log)}"
-            return clock.now_ms() > until_ms and _log_time_ms(bootstrap) > until_ms
+            return clock.now_ms() > until_ms and log_time_ms(bootstrap, PARTITIONS) > until_ms
 
         await_until(over, seconds=90, what="the day is over")
         live = {
@@ -97,17 +97,6 @@ def _ready(address: str) -> bool:
         return httpx.get(f"{address}/ready", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def _log_time_ms(bootstrap: str) -> int:
-    """The least of the newest marks over all sources and partitions."""
-    newest: dict[tuple[int, str], int] = {}
-    for number, values in records(bootstrap, topics.SIGNALS.name, PARTITIONS).items():
-        for value in values:
-            signal = signals.decode(value)
-            if isinstance(signal, signals.Marked):
-                newest[number, signal.source] = signal.at_ms
-    return min(newest.values(), default=0)
 
 
 def _free_port() -> int:

@@ -21,11 +21,11 @@ from agents.kafka_topics import apply_topics
 from agents.settings import Settings
 from agents.topic_plan import APP_NAME
 from backtests import archive
-from contracts import decisions, signals, topics
+from contracts import decisions, topics
 from contracts.received import frame
 from rehearsal.broker import real_kafka
 from tests.kafka.conftest import require_kafka
-from tests.live.stage import COMMAND, await_until, process, records, tail
+from tests.live.stage import COMMAND, await_until, log_time_ms, process, records, tail
 
 POLICY = Path(__file__).parents[1] / "faults" / "policy.yaml"
 PARTITIONS = 2
@@ -111,7 +111,9 @@ def _live(bootstrap: str, environment: dict[str, str], folder: Path) -> None:
         shop.join(30)
         over_ms = WallClock().now_ms() + 3_000  # by then every cart of the policy's two seconds has begun its moment
         await_until(
-            lambda: _log_time_ms(bootstrap) > over_ms, seconds=WAIT_SECONDS_MAX, what="log time is past the end"
+            lambda: log_time_ms(bootstrap, PARTITIONS) > over_ms,
+            seconds=WAIT_SECONDS_MAX,
+            what="log time is past the end",
         )
         last = kafka_log.extents(Settings(kafka_bootstrap=bootstrap), topics.SIGNALS.name)
 
@@ -120,17 +122,6 @@ def _live(bootstrap: str, environment: dict[str, str], folder: Path) -> None:
             return all(done.get(number, 0) >= extent.end for number, extent in last.items())
 
         await_until(all_judged, seconds=WAIT_SECONDS_MAX, what="the log is judged")
-
-
-def _log_time_ms(bootstrap: str) -> int:
-    """The least of the newest marks over all sources and partitions."""
-    newest: dict[tuple[int, str], int] = {}
-    for number, values in records(bootstrap, topics.SIGNALS.name, PARTITIONS).items():
-        for value in values:
-            signal_of = signals.decode(value)
-            if isinstance(signal_of, signals.Marked):
-                newest[number, signal_of.source] = signal_of.at_ms
-    return min(newest.values(), default=0)
 
 
 def _await_more(decided: Any, count: int, log: Path) -> None:

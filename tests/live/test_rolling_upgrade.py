@@ -26,14 +26,14 @@ from contracts.decisions import Decision
 from contracts.instant import HOUR_MS, from_rfc3339
 from contracts.policy import load, parse
 from contracts.received import frame
-from contracts.signals import Marked, Tracked
+from contracts.signals import Tracked
 from rehearsal.broker import real_kafka
 from streams import person
 from streams.partition import Partition
 from streams.person import Person
 from tests.kafka.conftest import require_kafka
 from tests.live.next_release import NextPerson
-from tests.live.stage import COMMAND, await_until, messages, records, simulated, tail
+from tests.live.stage import COMMAND, await_until, log_time_ms, messages, records, simulated, tail
 
 POLICY = Path(__file__).parents[2] / "policies" / "skincare.yaml"
 ORIGIN_MS = from_rfc3339("2026-03-02T09:00:00Z")
@@ -159,7 +159,9 @@ def _roll(folder: Path, bootstrap: str) -> Rolled:
         shop.over.set()
         shop.join(60)
         until_ms = clock.now_ms() + 3 * HOUR_MS
-        await_until(lambda: _log_time_ms(bootstrap) > until_ms, seconds=WAIT_SECONDS_MAX, what="all was judged")
+        await_until(
+            lambda: log_time_ms(bootstrap, PARTITIONS) > until_ms, seconds=WAIT_SECONDS_MAX, what="all was judged"
+        )
         crew.stop("a")
     finally:
         shop.over.set()
@@ -200,16 +202,6 @@ def _deploy(folder: Path, settings: Mapping[str, str]) -> str:
     told = json.loads(done.stdout)
     assert (told["policy"], told["partitions"]) == (load(file).hash, PARTITIONS)
     return str(told["policy"])
-
-
-def _log_time_ms(bootstrap: str) -> int:
-    newest: dict[tuple[int, str], int] = {}
-    for number, values in records(bootstrap, topics.SIGNALS.name, PARTITIONS).items():
-        for value in values:
-            read = signals.decode(value)
-            if isinstance(read, Marked):
-                newest[number, read.source] = read.at_ms
-    return min(newest.values(), default=0)
 
 
 def _replayed(rolled: Rolled, number: int) -> tuple[dict[str, Person], list[Decision]]:
