@@ -18,7 +18,6 @@ from benchmarks.table import Table, keep, machine, plain
 
 Measure = Callable[[bool], list[Table]]
 
-# In this order: what matters most comes first.
 ALL: dict[str, Measure] = {
     "fold": lambda rough: [fold.measure(calls=5_000 if rough else 20_000)],
     "disk": lambda rough: [disk.measure(calls=5_000 if rough else 50_000)],

@@ -52,7 +52,7 @@ select count(*) from touched where not ordered and value > 150 and coalesce(next
 
 
 class Slice(NamedTuple):
-    """bare, replayed: CPU seconds. resident_mb, people: when it was over."""
+    """bare_seconds, seconds: of CPU, for orjson and for the replay. people, resident_mb: when it was over."""
 
     signals: int
     bare_seconds: float

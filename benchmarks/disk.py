@@ -107,7 +107,7 @@ def measure(calls: int = 200_000, calls_a_person: float = 10, seed: int = 1) -> 
     rows = [
         ["a person, encoded", f"{statistics.mean(encoded):,.0f}", spread],
         ["a person in RocksDB after compaction", f"{on_disk / count:,.0f}",
-         f"at most {met(-on_disk / count, -AIM_BYTES).replace('-', '')}; written at {count / took:,.0f} records/s"],
+         f"at most {met(on_disk / count, AIM_BYTES, at_most=True)}; written at {count / took:,.0f} records/s"],
         *([f"a {kind}", f"{statistics.mean(found):,.0f}", f"{len(found) / calls:.4f} a call"]
           for kind, found in sizes.of.items() if found),
     ]  # fmt: skip

@@ -41,7 +41,6 @@ FLAG = "cio_segment_high_aov_abandoner"
 class Race(NamedTuple):
     """Milliseconds. late_ms: of each nudge, after the purchase. stood_ms: until it was taken back, after the purchase."""
 
-    pairs: int
     stopped: int
     late_ms: list[int]
     stood_ms: list[int]
@@ -137,7 +136,7 @@ def told(bought: dict[str, int], slow: Slow, standing: int) -> Race:
     last = {person: slow.nudged[person][-1] for person in bought if person in slow.nudged}
     late = [at_ms - bought[person] for person, at_ms in last.items() if at_ms > bought[person]]
     stood = [slow.cleared[person] - bought[person] for person in last if person in slow.cleared]
-    return Race(len(bought), len(bought) - len(last), late, stood, standing)
+    return Race(len(bought) - len(last), late, stood, standing)
 
 
 async def heard(outcome: Delivered | Conversed) -> None:

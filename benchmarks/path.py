@@ -1,9 +1,9 @@
 """The whole path on a real Kafka, source records -> ingest -> signals -> judge -> decisions, beside a naive Faust app.
 
 Each round has a broker of its own. On it one `concierge work` drains a backlog of calls, then a naive Faust app folds the
-same calls (json, one RocksDB get and put an event, an output per ten), each on one core. Then two workers, and the delay from
-acceptance to the decision in Kafka at half load, for what a signal ends (a subscription kept) and for what waits for the
-mark (one about to be cancelled).
+same calls (json, one RocksDB get and put an event, an output per ten), each on one core. Then, on another broker, two workers.
+After the rounds comes the delay from acceptance to the decision in Kafka at half load, for what a signal ends (a subscription
+kept) and for what waits for the mark (one about to be cancelled).
 
     python -m benchmarks.path [--calls 60000] [--naive 20000] [--rounds 3] [--probes 400] [--seed 1]
 """
@@ -23,6 +23,7 @@ from benchmarks.fold import lines
 from benchmarks.process import resident_mb
 from benchmarks.table import Table, met, plain
 from benchmarks.worker import (
+    PARTITIONS,
     SOURCE,
     WAIT_SECONDS_MAX,
     await_that,
@@ -47,7 +48,6 @@ PROBE_SECONDS = 3.0  # between a probe's beginning and its end: longer than mark
 class Drained(NamedTuple):
     per_second: float
     resident_mb: float
-    decisions: int
 
 
 def measure(
@@ -67,8 +67,8 @@ def measure(
             with cluster() as (bootstrap, folder):
                 found["whole path, two workers"].append(drained(bootstrap, folder, calls, 2))
     conditions = (
-        f"Seed {seed}, {calls_count:,} calls of a shop's mix ({naive_count:,} for the naive app), {rounds} rounds in turns, "
-        f"8 partitions, each worker on one core, one broker beside them"
+        f"Seed {seed}, {calls_count:,} calls of a shop's mix ({naive_count:,} for the naive app), {rounds} rounds in turns "
+        f"(two workers: one less), {PARTITIONS} partitions, each worker on one core, one broker beside them"
     )
     one = statistics.median(result.per_second for result in found["whole path, one worker"])
     return [speed(found, conditions), delays(calls, probes, HALF * one, seed)]
@@ -98,14 +98,14 @@ def drained(bootstrap: str, folder: Path, calls: Sequence[bytes], workers: int) 
         await_that(lambda: committed(bootstrap, topics.SIGNALS.name) >= told, "all signals are judged", processes)
         rate = len(calls) / (time.monotonic() - began)
         memory = max(resident_mb(process.pid) for process in processes)
-    return Drained(rate, memory, end_of(bootstrap, topics.DECISIONS.name))
+    return Drained(rate, memory)
 
 
 def naive(bootstrap: str, folder: Path, calls: Sequence[bytes]) -> Drained:
     name = "faust-app-path"
     race.fill(bootstrap, name, ((str(json.loads(call)["userId"]).encode(), call) for call in calls))
     result = race.run(bootstrap, folder, name, "faust_app", len(calls))
-    return Drained(result.per_second, result.resident_mb, 0)
+    return Drained(result.per_second, result.resident_mb)
 
 
 def delays(calls: Sequence[bytes], probes: int, per_second: float, seed: int) -> Table:

@@ -1,6 +1,6 @@
 """What a benchmark came to: a table, kept in docs/benchmarks.json and shown from there in docs/benchmarks.md.
 
-Promise: no figure of the page is typed by hand; a test compares the page with the file.
+Promise: no figure of its tables is typed by hand; a test compares the page with the file.
 """
 
 import platform
@@ -79,6 +79,6 @@ def _cpuinfo() -> list[str]:
     return place.read_text().splitlines() if place.exists() else []
 
 
-def met(value: float, aim: float) -> str:
-    """An aim as a cell: at least so much."""
-    return f"{aim:g}: {'met' if value >= aim else 'missed'}"
+def met(value: float, aim: float, *, at_most: bool = False) -> str:
+    """An aim as a cell: at least so much, or at most."""
+    return f"{aim:,g}: {'met' if (value <= aim if at_most else value >= aim) else 'missed'}"

@@ -11,7 +11,7 @@ from tests.faults.scene import Scene, admin
 
 RATE = 40  # calls a second
 SILENT_SECONDS = 12  # beyond what the receiver's producer keeps a record for, several posts in a row
-GIVEN_UP_SECONDS = 4  # the same for the newest post
+GIVEN_UP_SECONDS = 4  # beyond what it keeps the newest of them for
 REFUSAL_MS_MAX = (
     4_000  # Customer.io hangs up; 1 s is what the receiver means to take, on a machine that has time for it
 )

@@ -213,14 +213,8 @@ def _misjudged(found: Evidence) -> list[str]:
     for number, replay in found.replays.items():
         calm, live = _each_once(replay.decisions), _each_once(found.decisions.get(number, []))
         if calm != live:
-            lines += [
-                f"decision {d.person} {d.episode} {d.outcome} {d.reason}: only in the replay"
-                for d in calm
-                if d not in live
-            ]
-            lines += [
-                f"decision {d.person} {d.episode} {d.outcome} {d.reason}: only live" for d in live if d not in calm
-            ]
+            lines += [f"{_named(one)}: only in the replay" for one in calm if one not in live]
+            lines += [f"{_named(one)}: only live" for one in live if one not in calm]
             if not lines:
                 lines = [f"partition {number}: the same decisions in another order"]
         for key in sorted(replay.people.keys() | found.people[number].keys()):
@@ -228,6 +222,10 @@ def _misjudged(found: Evidence) -> list[str]:
             if calm_record != kept:
                 lines.append(f"{key}: {_how(calm_record, kept)}")
     return lines
+
+
+def _named(decision: Decision) -> str:
+    return f"decision {decision.person} {decision.episode} {decision.outcome} {decision.reason}"
 
 
 def _how(calm: bytes | None, kept: bytes | None) -> str:

@@ -54,7 +54,7 @@ def _steady(scene: Scene) -> str | None:
         time.sleep(LOOK_SECONDS)
         looks.append(Look(_resident_bytes(worker.pid), _resident_bytes(scene.receiver_pid)))
         if not half and time.monotonic() - begun > SECONDS / 2:
-            half = statistics.mean(_sizes(scene))
+            half = statistics.mean(sizes(scene))
     calls, third = len(scene.sender.acknowledged), len(looks) // 3
     scene.notes |= {"half_record_mean_bytes": half, "calls_a_person": calls / PEOPLE}
     for name in Look._fields:
@@ -88,7 +88,7 @@ def _resident_bytes(pid: int) -> int:
     return int(found[1]) << 10
 
 
-def _sizes(scene: Scene) -> list[int]:
+def sizes(scene: Scene) -> list[int]:
     """Of each person's record."""
     held: Mapping[int, Mapping[bytes, bytes]] = by_partition(scene.cluster.bootstrap, changelog("people"))
     return [len(value) for people in held.values() for value in people.values()]
@@ -96,12 +96,12 @@ def _sizes(scene: Scene) -> list[int]:
 
 def _level(scene: Scene, found: Evidence) -> list[str]:
     notes = scene.notes
-    sizes = _sizes(scene)
-    notes["record_mean_bytes"], notes["largest_record_bytes"] = statistics.mean(sizes), max(sizes)
+    held = sizes(scene)
+    notes["record_mean_bytes"], notes["largest_record_bytes"] = statistics.mean(held), max(held)
     grown = notes["record_mean_bytes"] / notes["half_record_mean_bytes"]
     lines = [] if grown < STATE_GROWTH_MAX else [f"the mean record grew {grown:.2f} fold in the second half"]
-    if max(sizes) > RECORD_BYTES_MAX:
-        lines.append(f"a person's record has {max(sizes)} bytes")
+    if max(held) > RECORD_BYTES_MAX:
+        lines.append(f"a person's record has {max(held)} bytes")
     for name, bound in (("worker", WORKER_GROWTH_BYTES_MAX), ("receiver", RECEIVER_GROWTH_BYTES_MAX)):
         growth = notes[f"{name}_last_third_growth_bytes"]
         lines += [f"the {name} grew by {growth:g} bytes in the last third"] if growth > bound else []

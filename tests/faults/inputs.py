@@ -9,13 +9,13 @@ import httpx
 from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from agents.topic_plan import changelog
 from contracts import quarantined, signals
 from contracts.topics import QUARANTINE, SIGNALS, SOURCE_CUSTOMERIO
 from rehearsal.demo_checks import quantile
 from tests.faults.evidence import Evidence, read
+from tests.faults.growth import RECORD_BYTES_MAX, sizes
 from tests.faults.performance import Experiment
-from tests.faults.scene import Scene, admin, by_partition
+from tests.faults.scene import Scene, admin
 
 RATE = 40  # calls a second
 NEIGHBOURS_MIN = 20
@@ -222,10 +222,9 @@ def _burst(scene: Scene) -> str | None:
 
 def _grown(scene: Scene, found: Evidence) -> list[str]:
     """P8, as far as a run of seconds can see: no record of a person is above its bound."""
-    held = by_partition(scene.cluster.bootstrap, changelog("people"))
-    largest = max((len(value) for per in held.values() for value in per.values()), default=0)
+    largest = max(sizes(scene), default=0)
     scene.notes["largest_record_bytes"] = largest
-    return [] if largest < 100_000 else [f"a person's record has {largest} bytes"]
+    return [] if largest <= RECORD_BYTES_MAX else [f"a person's record has {largest} bytes"]
 
 
 EXPERIMENTS = (

@@ -76,6 +76,9 @@ def _zombie(scene: Scene) -> str | None:
         if inside:
             break
         first.signal(signal.SIGCONT)  # it was quicker than we
+    else:
+        traffic.join()
+        return None
     try:
         scene.await_that(lambda: scene.members() == 1, "the other holds everything", seconds=10 * SESSION_SECONDS)
         scene.await_that(lambda: inside <= scene.intercom.contacts().keys(), "the other shows them")
@@ -85,8 +88,6 @@ def _zombie(scene: Scene) -> str | None:
         first.signal(signal.SIGCONT)
     traffic.join()
     scene.await_that(lambda: scene.members() == 2, "both share the partitions again", seconds=120)
-    if not inside:
-        return None
     return f"woke with {len(inside)} activations of people who had bought; ended with {first.exits or 'nothing'}"
 
 

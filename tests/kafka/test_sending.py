@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from confluent_kafka import Producer
 
 from agents.reliable import sending
 from agents.reliable.record import Output
 from rehearsal.broker import create_topics
+from tests.live.stage import messages
 
 PARTITIONS = 3
 COUNT = 600
@@ -28,22 +29,12 @@ async def producing(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def held(kafka: str, topic: str, partitions: int) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
+def held(kafka: str, topic: str, partitions: int) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
     """(key, value) of every record of each partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        places = [TopicPartition(topic, number) for number in range(partitions)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        found: dict[int, list[tuple[bytes | None, bytes | None]]] = {number: [] for number in range(partitions)}
-        for place in places:
-            while await consumer.position(place) < ends[place]:
-                for records in (await consumer.getmany(place, timeout_ms=1_000)).values():
-                    found[place.partition] += [(record.key, record.value) for record in records]
-        return found
-    finally:
-        await consumer.stop()
+    found: dict[int, list[tuple[bytes | None, bytes | None]]] = {number: [] for number in range(partitions)}
+    for message in messages(kafka, topic, partitions):
+        found[message.partition()].append((message.key(), message.value()))
+    return found
 
 
 @pytest.mark.kafka
@@ -59,7 +50,7 @@ async def test_records_keep_their_order_and_go_where_javas_producer_puts_them(ka
         futures = await sending.queue(producer, outputs)
         await asyncio.gather(*futures)
         assert PARTITIONS < len(futures) < COUNT / 2, "batches have futures, records do not"
-    ours, expected = await held(kafka, "sent-ours", PARTITIONS), await held(kafka, "sent-theirs", PARTITIONS)
+    ours, expected = held(kafka, "sent-ours", PARTITIONS), held(kafka, "sent-theirs", PARTITIONS)
     expected[2].append((None, b"a mark"))
     assert ours == expected
 
@@ -73,7 +64,7 @@ async def test_a_changelog_is_written_when_told_and_its_last_offset_is_right(kaf
     records.append((b"gone", None))
     async with producing(kafka) as producer:
         assert await sending.write(producer, TopicPartition(topic, 0), records) == count - 1
-        assert (await held(kafka, topic, 1))[0] == records
+        assert held(kafka, topic, 1)[0] == records
         assert await sending.write(producer, TopicPartition(topic, 0), records) == 2 * count - 1
 
 
