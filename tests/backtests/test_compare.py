@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from backtests.compare import Compared, compare
+from backtests.delivery import DryRun
 from backtests.traces import Traces
 from console.compare_page import page
 from console.compare_table import sentence
 from contracts.instant import HOUR_MS
 from contracts.policy import Policy, parse
 from contracts.signals import PersonSignal
+from tests.intercom.scene import activation, withdrawal
 from tests.streams.histories import POLICY, START_MS, added, ordered, track
 from tests.streams.histories import page as visited
 
@@ -65,6 +68,18 @@ def test_a_wider_window_brings_the_same_moment_earlier() -> None:
     found = judged([added("serum", 200, "0m")], high_cart(enter_after="1h"))
     assert differences(found) == [("high_aov_abandoner", "earlier", "window")]
     assert (found.differences[0]["base"][11:16], found.differences[0]["candidate"][11:16]) == ("11:00", "10:00")
+
+
+def test_the_same_anchor_makes_a_pair_though_one_is_over_before_the_other_begins() -> None:
+    found = judged([added("serum", 200, "0m")], high_cart(enter_after="4h"), base=high_cart(leave_after="3h"))
+    assert differences(found) == [("high_aov_abandoner", "later", "window")]
+
+
+def test_two_moments_of_other_anchors_that_overlap_make_a_pair() -> None:
+    history = [added("serum", 200, "0m"), added("cream", 200, "2h30m")]
+    found = judged(history, high_cart(enter_after="3h"))
+    assert differences(found) == [("high_aov_abandoner", "later", "window")]
+    assert (found.differences[0]["base"][11:16], found.differences[0]["candidate"][11:16]) == ("11:00", "14:30")
 
 
 def test_a_later_start_meets_the_purchase_that_came_before_it() -> None:
@@ -147,6 +162,14 @@ def test_a_purchase_within_the_settle_time_spares_the_call() -> None:
     assert (delivery["creates"], delivery["overtaken"]) == (0, 1)
 
 
+def test_what_the_contact_shows_already_is_not_written() -> None:
+    dry = DryRun(POLICY)
+    for command in (activation(), withdrawal(2), withdrawal(3)):
+        dry.take(msgspec.structs.replace(command, decided_ms=START_MS + command.revision * HOUR_MS))
+    told = dry.told()
+    assert (told["creates"], told["updates"], told["no_ops"]) == (1, 1, 1)
+
+
 def test_a_persons_two_stories_can_be_laid_side_by_side() -> None:
     traces = Traces(io.BytesIO())
     history = [added("serum", 200, "0m"), ordered("o1", 200, "3h")]
@@ -154,6 +177,8 @@ def test_a_persons_two_stories_can_be_laid_side_by_side() -> None:
     base, candidate = traces.of(ME)
     assert [one.outcome for one in base] == ["activated", "withdrawn"]
     assert candidate == []
+    compare(history, POLICY, high_cart(enter_after="1h"), traces=(earlier := Traces(io.BytesIO())))
+    assert [story[0].at[11:16] for story in earlier.of(ME)] == ["11:00", "10:00"]
 
 
 def test_the_page_fetches_nothing_and_shows_reason_and_person() -> None:
