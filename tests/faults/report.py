@@ -29,7 +29,7 @@ class Promise(NamedTuple):
 
 PROMISES = (
     Promise(
-        "P1", "What we acknowledged is in the log", "none missing; 503 within about 1 s where Kafka is away",
+        "P1", "What we acknowledged is in the log", "none missing; 503 within 4 s where Kafka is away (1 s is meant)",
         {"refused": "posts refused", "slowest_refusal_ms": "slowest refusal, ms"},
     ),
     Promise(
