@@ -19,6 +19,7 @@ from contracts.signals import PersonSignal
 from tests.intercom.scene import activation, withdrawal
 from tests.streams.histories import POLICY, START_MS, added, ordered, track
 from tests.streams.histories import page as visited
+from tests.streams.test_merging import MAIL, claim
 
 TEXT = (Path(__file__).parents[2] / "policies" / "skincare.yaml").read_text()
 ME = "id:me"
@@ -127,6 +128,19 @@ def test_priority_turned_round_takes_the_place_of_the_other_audience() -> None:
     places = {(row["from"], row["by"]): (row["base"], row["candidate"]) for row in found.told["taken"]}
     assert places["shipping_friction", "high_aov_abandoner"] == (1, 0)
     assert places["high_aov_abandoner", "shipping_friction"] == (0, 1)
+
+
+def test_a_moment_that_is_handed_over_to_a_stronger_key_is_one_moment() -> None:
+    history: list[PersonSignal] = [added("serum", 200, "0m", key=MAIL), claim(MAIL, ME, "3h")]
+    assert judged(history, POLICY).told["entrants"]["same"] == 1
+
+
+def test_moments_before_the_span_are_left_out() -> None:
+    history = [added("serum", 200, "0m"), added("cream", 200, "10h", key="id:later")]
+    until_ms = START_MS + 24 * HOUR_MS
+    for from_ms, count in ((START_MS, 2), (START_MS + 3 * HOUR_MS, 1)):
+        found = compare(history, POLICY, POLICY, traces=Traces(io.BytesIO()), from_ms=from_ms, until_ms=until_ms)
+        assert found.told["entrants"]["base"] == count
 
 
 def test_an_audience_that_is_gone_is_the_reason_itself() -> None:
