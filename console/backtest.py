@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from console.command import complain, refusing
-from console.inputs import Input, reader, refusals
+from console.command import refusing
+from console.inputs import Input, instant, reader, refusals
 from console.policy import PolicyFile, shipped
 from console.progress import bars
 
@@ -29,14 +29,10 @@ def backtest(source: Input, out: Out, policy: PolicyFile = None, until: Until = 
     import msgspec
 
     from backtests.backtest import run
-    from contracts.instant import from_rfc3339
     from contracts.policy import PolicyError, load
 
-    try:
-        until_ms = from_rfc3339(until) if until is not None else None
-    except ValueError as error:
-        complain(f"--until: {error}")
-        raise typer.Exit(2) from None
+    with refusing(ValueError):
+        until_ms = instant("--until", until) if until is not None else None
     with refusing(PolicyError, *refusals()):
         rules, read = load(policy or shipped()), reader(source)
         with bars("reading", "judging") as (reading, judging):

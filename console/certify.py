@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from console.command import NO, refusing
-from console.inputs import refusals, settings_of
+from console.inputs import instant, refusals, settings_of
 from console.policy import shipped
 
 if TYPE_CHECKING:
@@ -54,11 +54,10 @@ def certify(
     Example: concierge certify --from 2026-11-01T00:00:00Z --to 2026-11-08T00:00:00Z
     """
     from backtests.certificate import Span, told
-    from contracts.instant import from_rfc3339
     from contracts.policy import PolicyError, load
 
     with refusing(PolicyError, ValueError, *refusals()):
-        span = Span(from_rfc3339(from_) if from_ else None, from_rfc3339(to) if to else None)
+        span = Span(instant("--from", from_) if from_ else None, instant("--to", to) if to else None)
         own = policy or Path(os.environ.get("CONCIERGE_POLICY_FILE") or shipped())
         load(own)
         tasks = _of_archive(archive, own, span) if archive is not None else _of_kafka(own, span)

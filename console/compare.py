@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.command import complain, refusing
-from console.inputs import Input, opened, reader, refusals, watched
+from console.inputs import Input, instant, opened, reader, refusals, watched
 from console.policy import shipped
 from console.progress import bars
 
@@ -64,11 +64,12 @@ def compare(
     from contracts.policy_changes import changes
 
     with refusing(PolicyError, ValueError, *refusals()):
-        span = _instant("--from", from_), _instant("--until", until)
+        from_ms = instant("--from", from_) if from_ is not None else None
+        until_ms = instant("--until", until) if until is not None else None
         if sweep:
             from console.sweep import run
 
-            run(source, base or shipped(), sweep, span, html, json)
+            run(source, base or shipped(), sweep, (from_ms, until_ms), html, json)
             return
         if candidate is None:
             raise ValueError("Missing option '--candidate' (or '--sweep'). Try `concierge compare --help`.")
@@ -82,7 +83,7 @@ def compare(
         ):
             traces = Traces(kept)
             signals = watched(history.signals(), len(history), judging)
-            found = compared(signals, *policies, traces=traces, from_ms=span[0], until_ms=span[1])
+            found = compared(signals, *policies, traces=traces, from_ms=from_ms, until_ms=until_ms)
             said = changes(*(file.read_text(encoding="utf-8") for file in files))
             found.told["changes"] = [change._asdict() for change in said]
             _write(found, traces, html, out)
@@ -97,15 +98,6 @@ def compare(
         show(found.told)
         if person is not None and stories is not None:
             show_stories(person, stories)
-
-
-def _instant(option: str, text: str | None) -> int | None:
-    from contracts.instant import from_rfc3339
-
-    try:
-        return from_rfc3339(text) if text is not None else None
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
 
 
 def _write(found: "Compared", traces: "Traces", html: Path | None, out: Path | None) -> None:

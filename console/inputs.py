@@ -43,6 +43,16 @@ def reader(source: str) -> "Reader":
     return partial(_read, logs.of_signals, records)
 
 
+def instant(option: str, text: str) -> int:
+    """Milliseconds of an RFC 3339 instant that an option names. ValueError, with the option's name."""
+    from contracts.instant import from_rfc3339
+
+    try:
+        return from_rfc3339(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+
+
 def settings_of(bootstrap: str | None) -> "Settings":
     """Those of a worker. The broker may be named otherwise; TLS and users stand in the environment alone."""
     from agents.settings import read_settings

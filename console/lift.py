@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.command import MISUSE, NO, complain, refusing
-from console.inputs import opened, reader, refusals
+from console.inputs import instant, opened, reader, refusals
 from console.policy import PolicyFile, shipped
 from console.progress import bars
 
@@ -86,8 +86,8 @@ def lift(
     elif source is not None and decisions is not None and from_ is not None and to is not None:
         with refusing(ValueError):
             span = (
-                _instant("--from", from_),
-                _instant("--to", to),
+                instant("--from", from_),
+                instant("--to", to),
                 _length("--window", window),
                 _length("--before", before),
             )
@@ -139,15 +139,6 @@ def _of_history(
             told = experiment(history.signals(), made, rules, Span(*span), asked)
     told["rejected"] = dict(sorted(history.rejected.items()))
     return told
-
-
-def _instant(option: str, text: str) -> int:
-    from contracts.instant import from_rfc3339
-
-    try:
-        return from_rfc3339(text)
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
 
 
 def _length(option: str, text: str) -> int:

@@ -72,15 +72,14 @@ def diff(
     Example: concierge policy diff policies/skincare.yaml new.yaml --history events.jsonl
     """
     from console import gate
-    from console.inputs import refusals
-    from contracts.instant import from_rfc3339
+    from console.inputs import instant, refusals
     from contracts.policy import PolicyError, load
     from contracts.policy_changes import changes
 
     with refusing(PolicyError, ValueError, *refusals()):
         policies = load(base), load(candidate)
         found = changes(base.read_text(encoding="utf-8"), candidate.read_text(encoding="utf-8"))
-        from_ms = from_rfc3339(from_) if from_ is not None else None
+        from_ms = instant("--from", from_) if from_ is not None else None
         measured = gate.measure(history, *policies, from_ms=from_ms, limit=limit) if history is not None else None
     moved = measured.moved if measured is not None else []
     if json:
