@@ -110,7 +110,6 @@ def _write(folder: Path, records: list[Logged], cells: Cells) -> None:
     from pyarrow import Table, array, parquet, timestamp  # only here: it takes a second to load
 
     rows = [cells(record.value) for record in records]
-    names = list(_NO_SIGNAL if cells is _signal_cells else _NO_DECISION)
     columns = {
         "partition": array([record.partition for record in records], "int32"),
         "offset": array([record.offset for record in records], "int64"),
@@ -120,7 +119,7 @@ def _write(folder: Path, records: list[Logged], cells: Cells) -> None:
                 [row[name] for row in rows],
                 timestamp("ms", "UTC") if name.endswith("_at") or name == "at" else "string",
             )
-            for name in names
+            for name in rows[0]
         },
         "value": array([record.value for record in records], "binary"),
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from agents.kafka_security import for_librdkafka
 from agents.kafka_topics import Unreachable
@@ -89,7 +89,6 @@ def read(
 
 class _Reading:
     def __init__(self, settings: Settings, *, group: str = READER) -> None:
-        self._where = settings.kafka_bootstrap
         self.consumer = Consumer(
             for_librdkafka(settings)
             | {
@@ -105,21 +104,20 @@ class _Reading:
     def __enter__(self) -> "_Reading":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         self.consumer.close()
+        if isinstance(error, KafkaException):
+            raise Unreachable(f"Kafka cannot be read ({error.args[0].name()}): check that it runs there") from None
 
     def extents(self, topic: str) -> dict[int, Extent]:
-        try:
-            told = self.consumer.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic]
-            if told.error is not None:
-                raise Unreachable(f"there is no topic {topic} in this Kafka; `concierge topics` shows what there is")
-            numbers = sorted(told.partitions)
-            found = [
-                self.consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_SECONDS_MAX)
-                for number in numbers
-            ]
-        except KafkaException as error:
-            raise Unreachable(f"Kafka cannot be read ({error.args[0].name()}): check that it runs there") from None
+        told = self.consumer.list_topics(topic, timeout=ANSWER_SECONDS_MAX).topics[topic]
+        if told.error is not None:
+            raise Unreachable(f"there is no topic {topic} in this Kafka; `concierge topics` shows what there is")
+        numbers = sorted(told.partitions)
+        found = [
+            self.consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_SECONDS_MAX)
+            for number in numbers
+        ]
         return {number: Extent(low, high) for number, (low, high) in zip(numbers, found, strict=True)}
 
     def records(self, topic: str, wanted: dict[int, Extent], from_ms: int | None) -> Iterator[Logged]:
@@ -133,12 +131,14 @@ class _Reading:
             if silent_seconds >= SILENCE_SECONDS_MAX:
                 raise Unreachable(f"Kafka sends nothing more of {topic}: check that it runs there")
             for message in messages:
-                number, offset = message.partition(), message.offset()
+                number, offset, error = message.partition(), message.offset(), message.error()
                 if number not in left:
                     continue
-                if message.error() is None and offset < left[number]:
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)  # a partition that cannot be read has not been read to its end
+                if error is None and offset < left[number]:
                     yield Logged(number, offset, message.timestamp()[1], message.value() or b"")
-                if message.error() is not None or offset + 1 >= left[number]:
+                if error is not None or offset + 1 >= left[number]:
                     del left[number]
                     self.consumer.incremental_unassign([TopicPartition(topic, number)])
 

@@ -128,15 +128,9 @@ async def test_no_activation_before_the_partition_was_read_to_its_end() -> None:
 
 async def test_a_person_has_one_call_in_flight_and_the_newest_revision_follows() -> None:
     world = World()
-    world.intercom.gate = asyncio.Event()
-    world.courier.desire(0, activation())
-    world.clock.pass_seconds(5)
-    quiet = asyncio.create_task(world.courier.quiet())
-    await until(lambda: world.intercom.open == 1)
-    world.courier.desire(0, withdrawal(2))
-    world.courier.desire(0, withdrawal(3))
-    world.intercom.gate.set()
-    await quiet
+    async with world.flying(activation()):
+        world.courier.desire(0, withdrawal(2))
+        world.courier.desire(0, withdrawal(3))
     assert world.intercom.calls == [("id:42", 1), ("id:42", 3)]
     assert world.intercom.open_max == 1
     assert [revision for revision, _, _ in world.said()] == [1, 3]
@@ -225,14 +219,9 @@ async def test_after_a_restart_what_has_no_outcome_is_delivered_from_the_records
 
 async def test_a_call_that_ends_after_its_partition_was_lost_keeps_and_says_nothing() -> None:
     world = World()
-    world.intercom.gate = asyncio.Event()
-    world.courier.desire(0, withdrawal())
-    quiet = asyncio.create_task(world.courier.quiet())
-    await until(lambda: world.intercom.open == 1)
-    world.courier.revoke(0)
-    before = dict(world.kept)
-    world.intercom.gate.set()
-    await quiet
+    async with world.flying(withdrawal()):
+        world.courier.revoke(0)
+        before = dict(world.kept)
     assert world.kept == before
     assert world.said() == []
 

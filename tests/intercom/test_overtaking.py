@@ -74,15 +74,9 @@ async def test_nothing_is_owed_where_nothing_is_shown() -> None:
 
 async def test_what_follows_a_call_in_flight_is_owed_since_nobody_knows_yet_what_it_shows() -> None:
     world = World()
-    world.intercom.gate = asyncio.Event()
-    world.courier.desire(0, activation(1))
-    world.clock.pass_seconds(5)
-    quiet = asyncio.create_task(world.courier.quiet())
-    await until(lambda: world.intercom.open == 1)
-    world.courier.desire(0, withdrawal(2))
-    world.courier.desire(0, activation(3))
-    world.intercom.gate.set()
-    await quiet
+    async with world.flying(activation(1)):
+        world.courier.desire(0, withdrawal(2))
+        world.courier.desire(0, activation(3))
     assert world.intercom.calls == [("id:42", 1), ("id:42", 2)]
     await world.after(5)
     assert world.intercom.calls[2:] == [("id:42", 3)]
@@ -104,35 +98,23 @@ async def test_what_is_owed_survives_a_restart() -> None:
 async def test_a_command_is_no_longer_fresh_once_a_newer_one_came_or_it_is_over() -> None:
     for change in ("newer", "expired", "lost"):
         world = World()
-        world.intercom.gate = asyncio.Event()
-        world.courier.desire(0, activation())
-        world.clock.pass_seconds(5)
-        quiet = asyncio.create_task(world.courier.quiet())
-        await until(lambda world=world: world.intercom.open == 1)  # type: ignore[misc]  # bound at once
-        if change == "newer":
-            world.courier.desire(0, withdrawal())
-        elif change == "expired":
-            world.clock.at_ms = EXPIRES_S * 1000
-        else:
-            world.courier.revoke(0)
-        world.intercom.gate.set()
-        await quiet
+        async with world.flying(activation()):
+            if change == "newer":
+                world.courier.desire(0, withdrawal())
+            elif change == "expired":
+                world.clock.at_ms = EXPIRES_S * 1000
+            else:
+                world.courier.revoke(0)
         assert world.intercom.fresh[0] is False, change
 
 
 async def test_an_overtaken_call_has_no_outcome_and_the_newer_command_follows_at_once() -> None:
     world = World()
-    world.intercom.gate = asyncio.Event()
     overtaken = Overtaken()
     overtaken.known = Known(intercom_id="a1")
     world.intercom.answers = [overtaken]
-    world.courier.desire(0, activation())
-    world.clock.pass_seconds(5)
-    quiet = asyncio.create_task(world.courier.quiet())
-    await until(lambda: world.intercom.open == 1)
-    world.courier.desire(0, withdrawal(2))
-    world.intercom.gate.set()
-    await quiet
+    async with world.flying(activation()):
+        world.courier.desire(0, withdrawal(2))
     assert world.intercom.calls == [("id:42", 1), ("id:42", 2)]
     assert world.said() == [(2, "shown", None)]
 

@@ -1,7 +1,8 @@
 """A courier with its records, its clock and an Intercom that shows what it is told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from agents import desired
 from agents.courier import Courier
@@ -86,6 +87,18 @@ class World:
     async def after(self, seconds: float) -> None:
         self.clock.pass_seconds(seconds)
         await self.courier.quiet()
+
+    @asynccontextmanager
+    async def flying(self, command: Command) -> AsyncIterator[None]:
+        """The command's call is in flight within the block; then Intercom answers, and everything that is due goes."""
+        self.intercom.gate = gate = asyncio.Event()
+        self.courier.desire(0, command)
+        self.clock.pass_seconds(SETTLE_SECONDS)
+        quiet = asyncio.create_task(self.courier.quiet())
+        await until(lambda: self.intercom.open == 1)
+        yield
+        gate.set()
+        await quiet
 
     def said(self) -> list[tuple[int, str, str | None]]:
         return [(outcome.revision, outcome.outcome, outcome.reason) for outcome in self.outcomes]

@@ -91,7 +91,7 @@ def prism(upstream: ASGIApp, folder: Path) -> Iterator[str]:
         up, said = threading.Event(), list[str]()
         reader = threading.Thread(target=_read, args=(process.stdout, said, up), daemon=True)
         try:
-            _await_up(process, reader, up)
+            _await_up(process, reader, said, up)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -101,12 +101,12 @@ def prism(upstream: ASGIApp, folder: Path) -> Iterator[str]:
                 process.stdout.close()
 
 
-def _await_up(process: "subprocess.Popen[str]", reader: threading.Thread, up: threading.Event) -> None:
+def _await_up(process: "subprocess.Popen[str]", reader: threading.Thread, said: list[str], up: threading.Event) -> None:
     """Its output is read on in a thread, so that a full pipe never stops it."""
     reader.start()
     deadline = time.monotonic() + UP_SECONDS_MAX
     while not up.wait(0.1):
-        assert process.poll() is None and time.monotonic() < deadline, "Prism did not start"
+        assert process.poll() is None and time.monotonic() < deadline, "".join(["Prism did not start\n", *said])
 
 
 def _read(output: IO[str], said: list[str], up: threading.Event) -> None:
