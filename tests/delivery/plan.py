@@ -25,8 +25,6 @@ GAPS_SECONDS = ((0.0, 0.0), (0.0, 0.4), (0.05, 5.0), (5.0, 12.0), (12.0, 90.0))
 SOON_MS = 20_000  # an activation that expires within the story
 STRUCK_MS = 6_000  # a first activation is shown by then, mostly
 ENDS_MS = START_MS + 100 * 3_600_000
-DEATH_MS = 5_400  # after an activation was told it has mostly just been written, and no record says so yet
-SUCCESSOR_MS = 17_000  # between the death of a worker and the first activation of the next one
 BEFORE_SECONDS = 130  # what exists before the story is in the search index by then
 
 
@@ -65,21 +63,6 @@ def draw(commands_min: int, seed: int) -> list[Shopper]:
 
 def fates(shoppers: list[Shopper]) -> Counter[str]:
     return Counter(shopper.fate for shopper in shoppers)
-
-
-def deaths(shoppers: list[Shopper], count: int) -> list[int]:
-    """When the worker dies: right after a moment was shown of which only the successor hears that it is over. `count` at most."""
-    hurtful = sorted(shopper.told[-2].at_ms + DEATH_MS for shopper in shoppers if _hurts(shopper))
-    count = min(count, len(hurtful))
-    return [hurtful[len(hurtful) * number // count] for number in range(count)]
-
-
-def _hurts(shopper: Shopper) -> bool:
-    """Whether the last moment begins anew, in a contact that stands in the records, and ends before a successor shows it."""
-    first, (before, begun, over) = shopper.told[0], (shopper.told[0], *shopper.told)[-3:]
-    known = shopper.fate not in (*AMBIGUOUS, *UNRESTORABLE) and before.at_ms - first.at_ms > DEATH_MS
-    anew = [told.command.activates for told in (first, before, begun, over)] == [True, False, True, False]
-    return known and anew and DEATH_MS < over.at_ms - begun.at_ms < DEATH_MS + SUCCESSOR_MS
 
 
 def _shopper(rng: random.Random, number: int, fate: Fate, span_seconds: float) -> Shopper:

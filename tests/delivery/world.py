@@ -52,7 +52,7 @@ class World:
         self.kept = Kept()
         self.told = 0
         self._rng = random.Random(seed + 1)
-        self._deaths = plan.deaths(shoppers, restarts)
+        self._restarts = restarts
         self._by_person = {shopper.person: shopper for shopper in shoppers}
         self._log: list[Command] = []
         self._durable: tuple[Kept, int] = (Kept(), 0)
@@ -78,13 +78,13 @@ class World:
         await self.intercom.register(self._manifest)
         self._begun = True
         coming = sorted(self._events(), key=lambda event: event[:2])
+        restarts = [len(coming) * (number + 1) // (self._restarts + 1) for number in range(self._restarts)]
         working = self._work(Kept(), [])
         committing = asyncio.create_task(self._commit())
         try:
-            for at_ms, _, happens in coming:
+            for number, (at_ms, _, happens) in enumerate(coming):
                 await asyncio.sleep(max(0, at_ms - self.clock.now_ms()) / 1000)
-                if self._deaths and self._deaths[0] <= at_ms:
-                    del self._deaths[0]
+                if number in restarts:
                     working = await self._restart(working)
                 happens()
                 if working.done():
