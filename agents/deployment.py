@@ -55,7 +55,10 @@ async def _register(settings: Settings, policy: Policy) -> int:
     """Before anybody can begin a moment: an attribute that Intercom does not know makes it refuse the whole write."""
     assert settings.intercom_token is not None, "asked by the caller"
     token = settings.intercom_token.get_secret_value()
-    intercom = Intercom(base_url=settings.intercom_address, token=token, now_ms=SteadyClock().now_ms)
+    intercom = Intercom(
+        base_url=settings.intercom_address, token=token, now_ms=SteadyClock().now_ms,
+        others=settings.intercom_others_share,
+    )  # fmt: skip
     try:
         return len(await intercom.register(manifest(tuple(policy.audiences))))
     except Failure as failure:
