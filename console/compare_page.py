@@ -3,9 +3,8 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from console.compare_table import KINDS, WHY, sentence
+from console.page import page as rendered
 
 if TYPE_CHECKING:
     from backtests.compare import Compared
@@ -25,9 +24,9 @@ class Line(NamedTuple):
 
 
 def page(found: "Compared", traces: "Traces") -> str:
-    environment = Environment(loader=PackageLoader("console", "pages"), autoescape=True, undefined=StrictUndefined)
     told = found.told
-    return environment.get_template("compare.html.j2").render(
+    return rendered(
+        "compare.html.j2",
         told=told,
         sentence=sentence(told),
         kinds=KINDS,

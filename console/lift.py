@@ -43,6 +43,7 @@ Winsorise = Annotated[
 ]
 TunedFor = Annotated[int, typer.Option("--tuned-for", help="People at which the confidence sequence is tightest.")]
 Picture = Annotated[Path | None, typer.Option("--picture", help="Also write the numbers as one SVG file.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Also write one page with pictures; it needs no network.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")]
 
 
@@ -63,6 +64,7 @@ def lift(
     winsorise: Winsorise = None,
     tuned_for: TunedFor = 5000,
     picture: Picture = None,
+    html: Html = None,
     json: AsJson = False,
 ) -> None:
     """Did it pay? Assisted people against those held out, who would have had the same moment.
@@ -70,7 +72,7 @@ def lift(
     Exit code 1 when the answer is no: it cost, made no difference, or the numbers are not to be trusted.
 
     Example: concierge lift events.jsonl --decisions result/ --from 2019-10-01T00:00:00Z --to 2019-11-01T00:00:00Z
-    Customers in a table: concierge lift --from-csv customers.csv --holdout 0.1
+    Customers in a table, and a page of it: concierge lift --from-csv customers.csv --holdout 0.1 --html lift.html
     Before the start: concierge lift --plan 0.08 --holdout 0.1
     """
     _check(holdout, detect, margin_rate, winsorise, tuned_for)
@@ -99,8 +101,7 @@ def lift(
             "Missing INPUT, '--decisions', '--from' and '--to' (or '--from-csv', or '--plan'). Try `concierge lift --help`."
         )
         raise typer.Exit(MISUSE)
-    if picture is not None:
-        _write(told, picture)
+    _write(told, picture, html)
     _tell(told, json)
     if told["answer"] in ANSWERS_OF_NO:
         raise typer.Exit(NO)
@@ -198,14 +199,18 @@ def _plan(conversion: float, holdout: float, detect: float, json: bool) -> None:
         )
 
 
-def _write(told: dict[str, Any], path: Path) -> None:
+def _write(told: dict[str, Any], picture: Path | None, html: Path | None) -> None:
+    from console.lift_page import page
     from console.lift_picture import svg
 
-    try:
-        path.write_text(svg(told), encoding="utf-8")
-    except OSError as error:
-        complain(f"{path}: cannot be written ({error.strerror or error}); choose another --picture")
-        raise typer.Exit(MISUSE) from None
+    for option, path, draw in (("--picture", picture, svg), ("--html", html, page)):
+        if path is None:
+            continue
+        try:
+            path.write_text(draw(told), encoding="utf-8")
+        except OSError as error:
+            complain(f"{path}: cannot be written ({error.strerror or error}); choose another {option}")
+            raise typer.Exit(MISUSE) from None
 
 
 def _tell(told: dict[str, Any], json: bool) -> None:

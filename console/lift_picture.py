@@ -5,14 +5,14 @@ import re
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backtests.verdicts import WORDS
+from console.lift_words import adjusted, change, p, per_cent, remarks, span, split_state, value, weeks
 
 SVG_COLUMNS = 150  # the widest table with its longest numbers
 BAR_CELLS = 31  # odd, so that zero has a cell of its own in the middle
-WEEKS_SHOWN = 16  # a screen of them; all are in the JSON
-SHARES = ("conversion", "discount_rate")
 
 
 def picture(told: dict[str, Any]) -> None:
@@ -28,45 +28,33 @@ def svg(told: dict[str, Any]) -> str:
 
 
 def _draw(told: dict[str, Any], console: Console) -> None:
-    console.print(f"[bold]{told['sentence']}[/bold]", soft_wrap=True)
+    def say(sentence: str) -> None:
+        console.print(escape(sentence), soft_wrap=True)
+
+    console.print(f"[bold]{escape(told['sentence'])}[/bold]", soft_wrap=True)
     people = told["people"]
-    console.print(f"{people['assisted']:,} assisted, {people['holdout']:,} held out.", soft_wrap=True)
+    say(f"{people['assisted']:,} assisted, {people['holdout']:,} held out.")
     if told["metrics"]:
         console.print(_table(told["metrics"]))
-        console.print(
-            "[dim]# single look, - at any look, | no difference. A lift says how much more than the held-out, in per cent."
-            "[/dim]",
-            soft_wrap=True,
-        )
-    adjusted = [WORDS[name] for name, metric in told["metrics"].items() if metric["theta"]]
-    if adjusted:
-        names = ", ".join(adjusted)
-        console.print(
-            f"Freed of what people did before (CUPED), so not the difference of the columns: {names}.", soft_wrap=True
-        )
+        say("# single look, - at any look, | no difference. A lift says how much more than the held-out, in per cent.")
+    if freed := adjusted(told):
+        say(f"Freed of what people did before (CUPED), so not the difference of the columns: {', '.join(freed)}.")
     for name, audience in told.get("audiences", {}).items():
-        console.print(f"{name}: {audience['sentence']}", soft_wrap=True)
-    if told.get("looks"):
-        _weeks(console, told["looks"], told["primary"])
+        say(f"{name}: {audience['sentence']}")
+    _weeks(console, told)
     if "intention_to_treat" in told:
-        _intention(console, told["intention_to_treat"])
-        _written_to(console, told["contamination"])
+        say(_intention(told["intention_to_treat"]))
     for name, split in told["splits"].items():
-        state = "ALARM: not the split that was meant" if split["alarm"] else "as meant"
-        console.print(
-            f"Split of the {name}: {split['assisted']:,} to {split['holdout']:,}, p {split['p']:.4f}: {state}",
-            soft_wrap=True,
+        say(
+            f"Split of the {name}: {split['assisted']:,} to {split['holdout']:,}, p {p(split['p'])}: {split_state(split)}"
         )
-    for name, why in told["refused"].items():
-        console.print(f"No {WORDS[name]}: {why}.", soft_wrap=True)
-    for reason, count in told["left_out"].items():
-        if count:
-            console.print(f"Left out: {count:,} people ({reason.replace('_', ' ')})", soft_wrap=True)
+    for remark in remarks(told):
+        say(remark)
 
 
-def _weeks(console: Console, looks: list[dict[str, Any]], primary: str) -> None:
-    """Each week's look, as far as there is one; the newest WEEKS_SHOWN."""
-    known = [look for look in looks if look["absolute"] is not None][-WEEKS_SHOWN:]
+def _weeks(console: Console, told: dict[str, Any]) -> None:
+    """Each week's look, as far as there is one."""
+    known, primary = weeks(told), told["primary"]
     if not known:
         return
     widest = max(_reach(look["absolute"]) for look in known)
@@ -74,32 +62,22 @@ def _weeks(console: Console, looks: list[dict[str, Any]], primary: str) -> None:
         "week until", "people", "lift", "95 % at any look", "at zero |", title=f"{WORDS[primary]}, week by week"
     )
     for look in known:
-        lift, sequence = look["absolute"], look["absolute"]["sequence"]
-        span = f"{_value(primary, sequence['low'])} .. {_value(primary, sequence['high'])}"
-        table.add_row(look["at"][:10], f"{look['people']:,}", _value(primary, lift["value"]), span, bar(lift, widest))
+        lift = look["absolute"]
+        reach = span(lift["sequence"], lambda number: change(primary, number))
+        table.add_row(look["at"][:10], f"{look['people']:,}", change(primary, lift["value"]), reach, bar(lift, widest))
     console.print(table)
 
 
-def _intention(console: Console, intended: dict[str, Any]) -> None:
+def _intention(intended: dict[str, Any]) -> str:
     """Everybody, whether or not a moment ever came: what it did for the shop as a whole."""
     people = intended["people"]
-    lifts = []
-    for name, metric in intended["metrics"].items():
-        if metric["relative"]:
-            value, low, high = (f"{metric['relative'][part]:+.1%}" for part in ("value", "low", "high"))
-            lifts.append(f"{WORDS[name]} {value} ({low} .. {high})")
+    lifts = [
+        f"{WORDS[name]} {per_cent(metric['relative']['value'])} ({span(metric['relative'], per_cent)})"
+        for name, metric in intended["metrics"].items()
+        if metric["relative"]
+    ]
     told = ", ".join(lifts) or "no lift can be told"
-    console.print(
-        f"Everybody (intention to treat), {people['assisted']:,} to {people['holdout']:,}: {told}", soft_wrap=True
-    )
-
-
-def _written_to(console: Console, contamination: dict[str, int]) -> None:
-    console.print(
-        f"Of {contamination['holdout']:,} held-out people, an agent wrote first to {contamination['agent_wrote_first']:,} "
-        f"and Customer.io to {contamination['message_sent']:,} within their window.",
-        soft_wrap=True,
-    )
+    return f"Everybody (intention to treat), {people['assisted']:,} to {people['holdout']:,}: {told}"
 
 
 def _table(metrics: dict[str, Any]) -> Table:
@@ -109,11 +87,11 @@ def _table(metrics: dict[str, Any]) -> Table:
         relative = metric["relative"]
         table.add_row(
             WORDS[name],
-            _value(name, metric["holdout"]["value"]),
-            _value(name, metric["assisted"]["value"]),
-            f"{relative['value']:+.1%}" if relative else "-",
-            f"{relative['low']:+.1%} .. {relative['high']:+.1%}" if relative else metric["relative_refused"],
-            "-" if not relative or relative["p_holm"] is None else f"{relative['p_holm']:.4f}",
+            value(name, metric["holdout"]["value"]),
+            value(name, metric["assisted"]["value"]),
+            per_cent(relative["value"]) if relative else "-",
+            span(relative, per_cent) if relative else metric["relative_refused"],
+            p(relative["p_holm"]) if relative else "-",
             "-" if metric["chance_to_win"] is None else f"{metric['chance_to_win']:.1%}",
             bar(relative, widest) if relative else "",
         )
@@ -124,12 +102,12 @@ def bar(estimate: dict[str, Any], widest: float) -> str:
     """The interval of a single look as `#` within that of any look as `-`; `|` stands at zero. widest: at either end."""
     middle = BAR_CELLS // 2
 
-    def cell(value: float) -> int:
-        return max(0, min(BAR_CELLS - 1, round(middle + value / widest * middle)))
+    def cell(place: float) -> int:
+        return max(0, min(BAR_CELLS - 1, round(middle + place / widest * middle)))
 
     cells = [" "] * BAR_CELLS
-    for mark, span in (("-", estimate["sequence"]), ("#", estimate)):
-        for index in range(cell(span["low"]), cell(span["high"]) + 1):
+    for mark, interval in (("-", estimate["sequence"]), ("#", estimate)):
+        for index in range(cell(interval["low"]), cell(interval["high"]) + 1):
             cells[index] = mark
     cells[middle] = "|"
     return "".join(cells)
@@ -138,7 +116,3 @@ def bar(estimate: dict[str, Any], widest: float) -> str:
 def _reach(estimate: dict[str, Any]) -> float:
     low, high = estimate["sequence"]["low"], estimate["sequence"]["high"]
     return float(max(abs(low), abs(high)))
-
-
-def _value(name: str, value: float) -> str:
-    return f"{value:.2%}" if name in SHARES else f"{value:,.2f}"

@@ -71,15 +71,12 @@ def _show(names: list[str], rows: list[dict[str, Any]]) -> None:
 
 def page(names: list[str], rows: list[dict[str, Any]]) -> str:
     """The table and a map of the moments: the last number along the top, the others down the side. Nothing is fetched."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from console.page import page as rendered
 
     across = list(dict.fromkeys(row["values"][names[-1]] for row in rows))
     down: dict[str, dict[str, Any]] = {}
     for row in rows:
         label = ", ".join(f"{name} {row['values'][name]}" for name in names[:-1]) or "moments"
         down.setdefault(label, {})[row["values"][names[-1]]] = row
-    environment = Environment(loader=PackageLoader("console", "pages"), autoescape=True, undefined=StrictUndefined)
     most = max((row["entrants"] for row in rows), default=0)
-    return environment.get_template("sweep.html.j2").render(
-        names=names, rows=rows, across=across, down=down, most=most, figures=FIGURES
-    )
+    return rendered("sweep.html.j2", names=names, rows=rows, across=across, down=down, most=most, figures=FIGURES)
