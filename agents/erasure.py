@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from agents.appending import Appended, append
 from agents.kafka_topics import check_receiver
 from agents.settings import Settings
-from contracts.parsed import Refused
-from contracts.person_key import email_address, identifier
+from contracts.person_key import NOT_NAMED, named
 from contracts.received import frame
 from contracts.topics import SOURCE_CUSTOMERIO
 
 EVENT = "User Deleted"
-KINDS = ("id", "cio", "email", "anon")
 
 
 class NotAKey(ValueError):
@@ -30,14 +28,11 @@ class NotAsked(Exception):
 
 def call_for(key: str) -> dict[str, object]:
     """The call that names the person by this key and no other: `id:`, `cio:`, `email:` or `anon:`. NotAKey."""
-    kind, _, value = key.partition(":")
+    read = named(key)
+    if read is None:
+        raise NotAKey(NOT_NAMED)
+    kind, _, known = read.partition(":")
     call: dict[str, object] = {"type": "track", "event": EVENT, "messageId": f"erase-{uuid.uuid4()}"}
-    try:
-        known = email_address(value) if kind == "email" else identifier(value)
-    except Refused:
-        known = None
-    if kind not in KINDS or known is None:
-        raise NotAKey("a person is named as id:..., cio:..., email:... or anon:..., as in decisions")
     if kind == "id":
         return call | {"userId": known}
     if kind == "anon":

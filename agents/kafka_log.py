@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from aiokafka.partitioner import murmur2
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from agents.kafka_security import for_librdkafka
@@ -61,6 +62,11 @@ def extents(settings: Settings, topic: str) -> dict[int, Extent]:
     """Of every partition, as it is now. Unreachable, also where there is no such topic."""
     with _Reading(settings) as reading:
         return reading.extents(topic)
+
+
+def home(key: str, partitions: int) -> int:
+    """The partition of a person's records in a topic with so many, as Java's producer has it."""
+    return (int(murmur2(key.encode())) & 0x7FFFFFFF) % partitions
 
 
 def committed(settings: Settings, topic: str, *, group: str) -> dict[int, int]:

@@ -6,10 +6,10 @@ where something is missing.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -54,17 +54,23 @@ def pieces(folder: Path) -> dict[int, list[Piece]]:
     return dict(found)
 
 
-def records(folder: Path, *, partition: int | None = None) -> Iterator[Logged]:
-    """Of one topic's folder, partition by partition in order. HistoryError."""
+def records(folder: Path, *, partition: int | None = None, people: Collection[str] | None = None) -> Iterator[Logged]:
+    """Of one topic's folder, partition by partition in order; of these people alone where some are named. HistoryError."""
     for number, held in sorted(pieces(folder).items()):
         if partition in (None, number):
             for piece in held:
-                yield from _rows(piece.path)
+                yield from _rows(piece.path, people)
 
 
 def count(folder: Path) -> int:
     """How many records of the topic are archived. HistoryError."""
     return sum(piece.last - piece.first + 1 for held in pieces(folder).values() for piece in held)
+
+
+def newest(folder: Path) -> Iterator[Logged]:
+    """The records of each partition's last file. HistoryError."""
+    for _, held in sorted(pieces(folder).items()):
+        yield from _rows(held[-1].path)
 
 
 def judged(folder: Path) -> dict[int, int]:
@@ -79,18 +85,28 @@ def judged(folder: Path) -> dict[int, int]:
         ) from None
 
 
-def _rows(path: Path) -> Iterator[Logged]:
+def _rows(path: Path, people: Collection[str] | None = None) -> Iterator[Logged]:
     from pyarrow import ArrowException, parquet  # only here: it takes a second to load
 
     try:
+        if people is not None:
+            found = parquet.read_table(
+                path, columns=list(COLUMNS), filters=[("person", "in", sorted(people))], partitioning=None
+            )
+            yield from _logged(found.to_batches(BATCH_ROWS))
+            return
         with parquet.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
-                columns = [batch.column(name) for name in COLUMNS]
-                columns[2] = columns[2].cast("int64")
-                for row in zip(*(column.to_pylist() for column in columns), strict=True):
-                    yield Logged(row[0], row[1], row[2], row[3])
+            yield from _logged(table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)))
     except (ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise HistoryError(
             f"{path}: cannot be read ({reason}); bring it again from where the archive is kept"
         ) from None
+
+
+def _logged(batches: Iterable[Any]) -> Iterator[Logged]:
+    for batch in batches:
+        columns = [batch.column(name) for name in COLUMNS]
+        columns[2] = columns[2].cast("int64")
+        for row in zip(*(column.to_pylist() for column in columns), strict=True):
+            yield Logged(row[0], row[1], row[2], row[3])

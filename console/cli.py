@@ -11,6 +11,7 @@ from console.compare import compare
 from console.demo import demo
 from console.doctor import doctor
 from console.erase import erase
+from console.explain import explain
 from console.importing import import_
 from console.lift import lift
 from console.receive import receive
@@ -47,5 +48,6 @@ app.command("backtest")(backtest)
 app.command("archive")(archive)
 app.command("compare")(compare)
 app.command("certify")(certify)
+app.command("explain")(explain)
 app.command("lift")(lift)
 app.add_typer(policy.app, name="policy")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contracts.parsed import Refused
 
 KEY_CHARS_MAX = 200  # Customer.io allows 150 bytes; longer ones are no identifiers
+KINDS = ("id", "cio", "email", "anon")
+NOT_NAMED = "a person is named as id:..., cio:..., email:... or anon:..., as in decisions"  # does not repeat the key
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffd]")  # U+FFFD: bytes were lost
 
 
@@ -40,6 +42,16 @@ def email_address(value: object) -> str | None:
     if len(text) > KEY_CHARS_MAX or " " in text or not text.isprintable() or "\ufffd" in text:
         return None
     return text
+
+
+def named(text: str) -> str | None:
+    """The key as the log has it, of one that somebody wrote: `id:`, `cio:`, `email:` or `anon:`; None where it is none."""
+    kind, _, value = text.partition(":")
+    try:
+        known = email_address(value) if kind == "email" else identifier(value)
+    except Refused:
+        return None
+    return f"{kind}:{known}" if kind in KINDS and known is not None else None
 
 
 def person_keys(*, user: object, cio: object, email: str | None, anonymous: object) -> list[str]:

@@ -1,0 +1,71 @@
+"""`concierge explain`: why is, or was, this person in a moment, and what did Intercom make of it?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.command import MISUSE, NO, complain, refusing
+
+Person = Annotated[
+    str, typer.Argument(metavar="PERSON", help="As decisions name them: id:42, cio:..., email:..., anon:...")
+]
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[INPUT]",
+        help="An archive, decisions.jsonl, or a history as `concierge backtest` reads them. (default: the worker's own Kafka)",
+    ),
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        help="Tell what this policy makes of the history. (default: what was decided; of calls, the shipped policy)",
+        show_default=False,
+    ),
+]
+At = Annotated[
+    str | None, typer.Option("--at", help="Tell it as of this instant, included. (default: now, or the end)")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the story as JSON.")]
+
+
+def explain(
+    person: Person, source: Source = None, policy: PolicyFile = None, at: At = None, json: AsJson = False
+) -> None:
+    """Say whether a person is in a moment, why, until when, and what Intercom made of it; then every decision before.
+
+    Reads the person's own partitions of the log, the decisions and the commands; settings are those of `concierge work`. All
+    keys of the person count, whichever is named. The output is personal data. Exit code 1 where nothing is known.
+
+    Example: concierge explain id:42
+
+    A moment of last week: concierge explain email:ada@example.com archive/ --at 2026-11-20T14:00:00Z
+
+    Under another policy: concierge explain id:42 events.jsonl --policy new.yaml
+    """
+    from backtests.story import story
+    from console.explain_sources import gather, wrong
+    from console.inputs import instant
+    from contracts.person_key import NOT_NAMED, named
+
+    key = named(person)
+    if key is None:
+        complain(f"PERSON: {NOT_NAMED}")
+        raise typer.Exit(MISUSE)
+    with refusing(ValueError):
+        at_ms = instant("--at", at) if at is not None else None
+    with refusing(*wrong()):
+        trail, end_ms = gather(key, source, policy, at_ms)
+    told = story(trail, end_ms if at_ms is None else at_ms)
+    if json:
+        import msgspec
+
+        typer.echo(msgspec.json.encode(told).decode())
+    else:
+        from console.explain_text import text
+
+        typer.echo(text(told))
+    if told["now"] == "unknown":
+        raise typer.Exit(NO)
