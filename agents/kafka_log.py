@@ -21,6 +21,7 @@ READER = "concierge-looks-back"  # librdkafka wants a name; it is never register
 ANSWER_SECONDS_MAX = 15.0
 SILENCE_SECONDS_MAX = 30.0  # a broker that sends nothing for so long, while records are left, is away
 RECORDS_AT_ONCE = 5000
+WAIT_SECONDS_MAX = 0.1  # for so many; a person's few records are not waited for longer
 CLOCKS_APART_MS = HOUR_MS  # a record is accepted by one machine and appended by another, a little later
 
 
@@ -132,8 +133,8 @@ class _Reading:
         self.consumer.assign([TopicPartition(topic, number, begins[number]) for number in left])
         silent_seconds = 0.0
         while left:
-            messages = self.consumer.consume(RECORDS_AT_ONCE, 1.0)
-            silent_seconds = 0.0 if messages else silent_seconds + 1.0
+            messages = self.consumer.consume(RECORDS_AT_ONCE, WAIT_SECONDS_MAX)
+            silent_seconds = 0.0 if messages else silent_seconds + WAIT_SECONDS_MAX
             if silent_seconds >= SILENCE_SECONDS_MAX:
                 raise Unreachable(f"Kafka sends nothing more of {topic}: check that it runs there")
             for message in messages:

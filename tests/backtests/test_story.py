@@ -1,0 +1,142 @@
+"""Whose keys belong together is what the thinking does with them; words exist for whatever a decision may say."""
+
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backtests import story_words
+from backtests.links import Links
+from backtests.story import story
+from backtests.trail import Trail, follow
+from contracts.decisions import Clause, Decision, Reason
+from contracts.instant import from_rfc3339
+from contracts.signals import Claimed, Paged, PersonSignal, Signal
+from tests.streams.histories import Run, added, histories, ordered, stamp
+
+KEYS = ("id:me", "id:other", "email:me@x.org", "anon:a1", "cio:c1")
+
+
+class Log(Run):
+    """A partition that also keeps what it was told, with all that was passed on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[Signal] = []
+
+    def take(self, signal: Signal) -> None:
+        self.log.append(signal)
+        super().take(signal)
+
+    def owner(self, key: str) -> str:
+        """Where a signal under this key ends up, by the records that the thinking keeps."""
+        way = [key]
+        while (person := self.people.get(way[-1])) is not None and person.forward is not None:
+            if person.forward in way:
+                return min(way[way.index(person.forward) :])
+            way.append(person.forward)
+        return way[-1]
+
+
+@st.composite
+def claimings(draw: st.DrawFn) -> list[PersonSignal]:
+    """Signals of few keys, every other one a claim; some occurred earlier than those before."""
+    signals: list[PersonSignal] = []
+    for index in range(draw(st.integers(1, 15))):
+        key, owner = draw(st.sampled_from(KEYS)), draw(st.sampled_from(KEYS))
+        occurred = f"{draw(st.integers(0, 2 * index))}m"
+        told = stamp(f"{2 * index}m", key, name=f"m{index}", occurred=occurred)
+        claims = draw(st.booleans())
+        signals.append(Claimed(owner=owner, **told) if claims else Paged(path="/help", **told))  # type: ignore[arg-type]
+    return signals
+
+
+@given(claimings() | histories())
+@settings(max_examples=150, deadline=None)
+def test_links_find_the_same_owner_as_the_thinking_whatever_is_read_first(history: list[PersonSignal]) -> None:
+    run = Log().play(history, until="60d")
+    assert isinstance(run, Log)
+    by_partition = sorted(
+        run.log, key=lambda signal: getattr(signal, "person", "")
+    )  # stable: each key's own order stays
+    for read in (run.log, by_partition, run.log + run.log, history):
+        links = Links()
+        for signal in read:
+            links.take(signal)
+        assert {key: links.owner(key) for key in KEYS} == {key: run.owner(key) for key in KEYS}
+
+
+@given(claimings() | histories())
+@settings(max_examples=100, deadline=None)
+def test_following_key_by_key_finds_every_decision_of_the_person(history: list[PersonSignal]) -> None:
+    run = Log().play(history, until="60d")
+    assert isinstance(run, Log)
+    for key in KEYS:
+        trail = Trail(key, heard=True)
+        follow(
+            trail,
+            lambda keys: [one for one in run.log if getattr(one, "person", None) in keys],
+            lambda keys: [one for one in run.decisions if one.person in keys],
+            lambda keys: [],
+        )
+        theirs = {one.id for one in run.decisions if run.owner(one.person) == run.owner(key)}
+        assert {one.id for one in trail.decisions} == theirs
+
+
+def test_a_loop_of_two_ids_is_one_person_under_the_smaller() -> None:
+    links = Links()
+    for key, owner in (("id:b", "id:a"), ("id:a", "id:b")):
+        links.take(Claimed(owner=owner, **stamp("1m", key)))  # type: ignore[arg-type]
+    assert links.owner("id:b") == links.owner("id:a") == "id:a" and links.keys("id:b") == {"id:a", "id:b"}
+
+
+def test_a_browser_belongs_to_whoever_identified_last_by_occurrence_an_address_to_its_first() -> None:
+    links = Links()
+    for key in ("anon:a1", "email:me@x.org"):
+        for owner, at in (("id:b", "2m"), ("id:c", "3m"), ("id:a", "1m")):
+            links.take(Claimed(owner=owner, **stamp(at, key)))  # type: ignore[arg-type]
+    assert (links.owner("anon:a1"), links.owner("email:me@x.org")) == ("id:c", "id:b")
+
+
+def test_every_reason_has_its_words() -> None:
+    assert story_words.REASONS.keys() == set(get_args(Reason))
+
+
+@pytest.mark.parametrize("clause", ["window", "no stop", "inputs sound", "staffed", "below the cap", "arm"])
+def test_the_steps_of_the_judgement_are_those_that_have_words(clause: str) -> None:
+    run = Run().play([added("serum", 240, "0m")], until="3h")
+    [decision] = run.decisions
+    asked = {one.clause for one in decision.clauses}
+    assert clause in asked and clause in story_words.STEPS
+    assert asked - story_words.STEPS.keys() == {"cart_value > 150", "cart_value <= 120 or unknown"}
+
+
+def test_values_read_as_money_counts_and_words() -> None:
+    saw = {"cart_value": 240.0, "visits": 3.0, "opened": True, "value": None, "until": "2026-03-02T11:00:00.000Z"}
+    told = story_words.clause(Clause("pages", True, saw), "2026-03-02")
+    assert told == "pages (cart_value 240.00, visits 3, opened yes, value unknown, until 11:00:00)"
+    assert story_words.clause(Clause("pages", True, saw)).endswith("until 2026-03-02 11:00:00)")
+
+
+def _told(decisions: list[Decision], at: str) -> dict[str, object]:
+    trail = Trail("id:me", heard=False)
+    trail.decide(decisions)
+    return story(trail, from_rfc3339(at))
+
+
+def test_a_moment_whose_end_is_not_written_yet_is_over_when_its_time_is_over() -> None:
+    run = Run().play([added("serum", 240, "0m")], until="3h")
+    assert _told(run.decisions, "2026-03-02T20:59:59.999Z")["now"] == "in_moment"
+    told = _told(run.decisions, "2026-03-02T21:00:00Z")
+    assert told["now"] == "out" and "(over by now; its end is not written yet)" in str(told["sentence"])
+
+
+def test_what_held_a_moment_back_is_told_with_its_reason() -> None:
+    history = [ordered("o-1", 20, "0m"), added("serum", 240, "10m")]
+    run = Run().play(history, until="3h")
+    told = _told(run.decisions, "2026-03-02T12:00:00Z")
+    assert told["sentence"] == (
+        "Not in any moment now. Last: high_aov_abandoner was held back at 2026-03-02 11:10 UTC: the person has bought, "
+        "until 2026-03-03 09:00 UTC."
+    )
