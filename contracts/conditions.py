@@ -4,6 +4,7 @@ A condition is a mapping with one key, so that YAML reads as a sentence: `cart_v
 """
 
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -192,6 +193,11 @@ class Condition(Rule):
     def inner(self) -> Any:
         word = self.word()
         return getattr(self, word) if word is not None else None
+
+    @cached_property
+    def asked(self) -> tuple[str, Any]:
+        """The word and what stands under it, looked up once."""
+        return self.word() or "", self.inner()
 
 
 class Together(Rule):

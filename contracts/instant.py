@@ -14,6 +14,7 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 INSTANT_MS_MAX = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write
 
+_UTC = "+00:00"
 _UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -24,7 +25,7 @@ def to_rfc3339(at_ms: int) -> str:
     """`1583312400123` -> `2020-03-04T09:00:00.123Z`; clamped to the years 1 to 9999."""
     at_ms = min(max(at_ms, -62_135_596_800_000), INSTANT_MS_MAX)
     at = EPOCH + timedelta(milliseconds=at_ms)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z" if at.year >= 1000 else at.isoformat()
+    return at.isoformat(timespec="milliseconds")[: -len(_UTC)] + "Z" if at.year >= 1000 else at.isoformat()
 
 
 def from_rfc3339(text: str) -> int:

@@ -1,19 +1,20 @@
 """Anchors and windows: the moment that an episode of an audience would count from, and when its window is open."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from contracts.policy import Audience, Policy
 from streams import orders
 from streams.person import Moment, Order, State
 
 
-class Anchored(NamedTuple):
+class Anchored(msgspec.Struct, frozen=True, gc=False):
     moment: Moment
     order: Order | None = None
 
 
-class Window(NamedTuple):
+class Window(msgspec.Struct, frozen=True, gc=False):
     """`[enter_ms, leave_ms)`."""
 
     enter_ms: int
@@ -22,8 +23,7 @@ class Window(NamedTuple):
 
 def possible(state: State, policy: Policy) -> Sequence[tuple[str, Audience]]:
     """By priority, the audiences of which the person may have an anchor at all: nearly all people lack an order or a cart."""
-    touched, ordered = state.cart.touched is not None, orders.newest(state.orders) is not None
-    return policy.by_anchor[touched, ordered, bool(state.events)]
+    return policy.by_anchor[state.cart.touched is not None, state.orders.tally.newest is not None, bool(state.events)]
 
 
 def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
@@ -53,7 +53,7 @@ def is_over(state: State, audience: Audience, at_ms: int) -> bool:
     """A cheap look first: no order at all, or even the newest one's window is over."""
     if audience.anchor.order is None or audience.leave_after.of_cycle:
         return False
-    last = orders.newest(state.orders)
+    last = state.orders.tally.newest
     return last is None or last.at is None or at_ms >= last.at[0] + audience.leave_after.span_ms
 
 

@@ -4,7 +4,8 @@ Rules: docs/architecture.md, "Cart". A Moment orders changes; a change older tha
 """
 
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from contracts.policy import Policy
 from contracts.signals import Item
@@ -13,7 +14,7 @@ from streams.person import LINES_MAX, Cart, Line, Moment
 ZERO = Decimal(0)
 
 
-class CartView(NamedTuple):
+class CartView(msgspec.Struct, frozen=True, gc=False):
     """The cart at an instant. value is in the policy's currency, None unknown. until_ms: when time alone empties it."""
 
     empty: bool

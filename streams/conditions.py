@@ -5,12 +5,23 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any, Literal
 
-from contracts.conditions import Bounds, CartBounds, Condition, Happened, Visited
+import msgspec
+
+from contracts.conditions import (
+    Bounds,
+    CartBounds,
+    ClickedEmail,
+    Condition,
+    CycleBounds,
+    EmailState,
+    Happened,
+    SegmentTest,
+    TraitTest,
+    Visited,
+)
 from contracts.decisions import Clause
 from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
@@ -25,13 +36,13 @@ CENT = Decimal("0.01")
 Tell = Callable[[], tuple[Clause, ...]]  # stands on the values that were seen, whatever the state becomes
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     held: bool
     until_ms: int | None
     tell: Tell
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """A question that may hold an episode back, put into words only where a decision is written."""
 
     clause: str
@@ -52,20 +63,22 @@ ALWAYS = Answer(True, None, _nothing)
 NEVER = Answer(False, None, _nothing)
 
 
-@dataclass(eq=False)
 class Scene:
     """What a condition looks at: the state at an instant, from an anchor (and its order, where the anchor is one)."""
 
-    state: State
-    policy: Policy
-    at_ms: int
-    anchor: Moment
-    order: Order | None
+    __slots__ = ("_cart", "anchor", "at_ms", "order", "policy", "state")
 
-    @cached_property
+    def __init__(self, state: State, policy: Policy, at_ms: int, anchor: Moment, order: Order | None) -> None:
+        self.state, self.policy, self.at_ms = state, policy, at_ms
+        self.anchor, self.order = anchor, order
+        self._cart: cart.CartView | None = None
+
+    @property
     def cart(self) -> cart.CartView:
         """Summed once, though several conditions ask for it."""
-        return cart.view(self.state.cart, self.at_ms, self.policy)
+        if self._cart is None:
+            self._cart = cart.view(self.state.cart, self.at_ms, self.policy)
+        return self._cart
 
 
 def earlier(one: int | None, other: int | None) -> int | None:
@@ -85,62 +98,8 @@ def all_of(conditions: Sequence[Condition], scene: Scene) -> Answer:
 
 
 def ask(condition: Condition, scene: Scene) -> Answer:
-    state = scene.state
-    if condition.cart_value is not None:
-        view = scene.cart
-        bounds = condition.cart_value
-        held = bounds.or_unknown if view.value is None else bounds.contain(view.value)
-        return Answer(held, view.until_ms, lambda: _cart_value(bounds, held, view.value))
-    if condition.cart is not None:
-        view = scene.cart
-        held = view.empty == (condition.cart == "empty")
-        return Answer(held, view.until_ms, lambda: _clause(f"cart {condition.cart}", held, cart_empty=view.empty))
-    if condition.orders is not None:
-        return _bounded("orders", condition.orders, Decimal(orders.count(state.orders)))
-    if condition.lifetime_value is not None:
-        return _bounded("lifetime_value", condition.lifetime_value, orders.lifetime_value(state.orders))
-    if condition.latest_email is not None:
-        sent = [delivery for delivery in state.deliveries.values() if delivery.sent is not None]
-        last = max(sent, key=lambda delivery: delivery.sent or (0, 0), default=None)
-        asked = condition.latest_email
-        held = (
-            last is not None
-            and (asked.opened is None or last.opened == asked.opened)
-            and (asked.clicked is None or last.clicked == asked.clicked)
-        )
-        opened, clicked = (last.opened, last.clicked) if last else (None, None)
-        return Answer(held, None, lambda: _clause("latest_email", held, opened=opened, clicked=clicked))
-    if condition.clicked_email is not None:
-        at = state.clicked
-        held = at is not None and at > scene.anchor
-        return Answer(
-            held,
-            None,
-            lambda: _clause("clicked_email since anchor", held, clicked_at=to_rfc3339(at[0]) if at else None),
-        )
-    if condition.event is not None:
-        return _happened(condition.event, scene)
-    if condition.pages is not None:
-        return _visited(condition.pages, scene)
-    if condition.cycle is not None:
-        cycle_ms = orders.cycle_ms(state.orders, scene.policy)
-        held = orders.cycle_reaches(state.orders, scene.policy, condition.cycle.at_least)
-        return Answer(
-            held,
-            None,
-            lambda: _clause(
-                "cycle long enough", held, cycle_days=round(cycle_ms / DAY_MS, 3) if cycle_ms is not None else None
-            ),
-        )
-    if condition.trait is not None:
-        asked_trait, value = condition.trait, trait(state, condition.trait.name)
-        held = holds(asked_trait, value)
-        return Answer(held, None, lambda: _clause(f"trait {asked_trait.name}", held, value=value))
-    if condition.segment is not None:
-        name, member = condition.segment.name, truthy(trait(state, condition.segment.name))
-        return Answer(member, None, lambda: _clause(f"segment {name}", member, member=member))
-    parts = [ask(inner, scene) for inner in condition.any or condition.all or ()]
-    return _joined(parts, every=condition.all is not None)
+    word, asked = condition.asked
+    return _ANSWERS[word](asked, scene)
 
 
 def number(value: Decimal | None) -> Scalar:
@@ -155,9 +114,41 @@ def _clause(clause: str, held: bool, **saw: Scalar) -> tuple[Clause, ...]:
 def _joined(parts: list[Answer], *, every: bool) -> Answer:
     if len(parts) == 1:
         return parts[0]
-    held = all(part.held for part in parts) if every else any(part.held for part in parts)
-    until_ms = soonest(*[part.until_ms for part in parts])
+    held, until_ms = every, None
+    for part in parts:
+        if part.held != every:
+            held = not every
+        until_ms = earlier(until_ms, part.until_ms)
     return Answer(held, until_ms, lambda: tuple(clause for part in parts for clause in part.tell()))
+
+
+def _any(inner: Sequence[Condition], scene: Scene) -> Answer:
+    return _joined([ask(condition, scene) for condition in inner], every=False)
+
+
+def _cart_value(bounds: CartBounds, scene: Scene) -> Answer:
+    view = scene.cart
+    held = bounds.or_unknown if view.value is None else bounds.contain(view.value)
+
+    def tell() -> tuple[Clause, ...]:
+        text = bounds.text() + (" or unknown" if bounds.or_unknown else "")
+        return _clause(f"cart_value {text}", held, cart_value=number(view.value))
+
+    return Answer(held, view.until_ms, tell)
+
+
+def _cart(wanted: Literal["empty", "not_empty"], scene: Scene) -> Answer:
+    view = scene.cart
+    held = view.empty == (wanted == "empty")
+    return Answer(held, view.until_ms, lambda: _clause(f"cart {wanted}", held, cart_empty=view.empty))
+
+
+def _orders(bounds: Bounds, scene: Scene) -> Answer:
+    return _bounded("orders", bounds, Decimal(orders.count(scene.state.orders)))
+
+
+def _lifetime_value(bounds: Bounds, scene: Scene) -> Answer:
+    return _bounded("lifetime_value", bounds, orders.lifetime_value(scene.state.orders))
 
 
 def _bounded(name: str, bounds: Bounds, value: Decimal) -> Answer:
@@ -165,13 +156,29 @@ def _bounded(name: str, bounds: Bounds, value: Decimal) -> Answer:
     return Answer(held, None, lambda: _clause(f"{name} {bounds.text()}", held, **{name: number(value)}))
 
 
-def _cart_value(bounds: CartBounds, held: bool, value: Decimal | None) -> tuple[Clause, ...]:
-    text = bounds.text() + (" or unknown" if bounds.or_unknown else "")
-    return _clause(f"cart_value {text}", held, cart_value=number(value))
+def _latest_email(asked: EmailState, scene: Scene) -> Answer:
+    sent = [delivery for delivery in scene.state.deliveries.values() if delivery.sent is not None]
+    last = max(sent, key=lambda delivery: delivery.sent or (0, 0), default=None)
+    held = (
+        last is not None
+        and (asked.opened is None or last.opened == asked.opened)
+        and (asked.clicked is None or last.clicked == asked.clicked)
+    )
+    opened, clicked = (last.opened, last.clicked) if last else (None, None)
+    return Answer(held, None, lambda: _clause("latest_email", held, opened=opened, clicked=clicked))
+
+
+def _clicked_email(_: ClickedEmail, scene: Scene) -> Answer:
+    at = scene.state.clicked
+    held = at is not None and at > scene.anchor
+    return Answer(
+        held, None, lambda: _clause("clicked_email since anchor", held, clicked_at=to_rfc3339(at[0]) if at else None)
+    )
 
 
 def _happened(asked: Happened, scene: Scene) -> Answer:
-    found = [happening for name in asked.name for happening in scene.state.events.get(name, ())]
+    events = scene.state.events
+    found = [happening for name in asked.name for happening in events.get(name, ())] if events else []
     if asked.since == "anchor":
         found = [happening for happening in found if happening.at > scene.anchor]
     if asked.same_order and scene.order is not None and scene.order.id is not None:
@@ -205,3 +212,39 @@ def _visited(asked: Visited, scene: Scene) -> Answer:
 def _pages(asked: Visited, held: bool, visits: int) -> tuple[Clause, ...]:
     text = f">= {asked.at_least}" if asked.at_least is not None else f"<= {asked.at_most}"
     return _clause(f"pages {asked.kind} {text}", held, visits=visits)
+
+
+def _cycle(asked: CycleBounds, scene: Scene) -> Answer:
+    known = scene.state.orders
+    cycle_ms = orders.cycle_ms(known, scene.policy)
+    held = orders.cycle_reaches(known, scene.policy, asked.at_least)
+    days = round(cycle_ms / DAY_MS, 3) if cycle_ms is not None else None
+    return Answer(held, None, lambda: _clause("cycle long enough", held, cycle_days=days))
+
+
+def _trait(asked: TraitTest, scene: Scene) -> Answer:
+    value = trait(scene.state, asked.name)
+    held = holds(asked, value)
+    return Answer(held, None, lambda: _clause(f"trait {asked.name}", held, value=value))
+
+
+def _segment(asked: SegmentTest, scene: Scene) -> Answer:
+    member = truthy(trait(scene.state, asked.name))
+    return Answer(member, None, lambda: _clause(f"segment {asked.name}", member, member=member))
+
+
+_ANSWERS: Mapping[str, Callable[[Any, Scene], Answer]] = {  # by the condition's word
+    "cart_value": _cart_value,
+    "cart": _cart,
+    "orders": _orders,
+    "lifetime_value": _lifetime_value,
+    "latest_email": _latest_email,
+    "clicked_email": _clicked_email,
+    "event": _happened,
+    "pages": _visited,
+    "cycle": _cycle,
+    "trait": _trait,
+    "segment": _segment,
+    "any": _any,
+    "all": all_of,
+}

@@ -173,7 +173,9 @@ class Drift(msgspec.Struct, array_like=True):
         return False
 
     def _share(self, name: str, missing: bool, limits: Limits) -> list[Trouble]:
-        share = self.shares.setdefault(name, Share())
+        share = self.shares.get(name)
+        if share is None:
+            share = self.shares[name] = Share()
         share.add(missing, limits.newest)
         lacking, seen = share.of()
         if seen < limits.at_least:

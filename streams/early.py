@@ -7,7 +7,7 @@ from contracts.decisions import Clause
 from contracts.policy import Policy
 from contracts.signals import Erased, Moved, PersonSignal
 from streams import identity, judgement
-from streams.fold import apply, concerns_judgement
+from streams.fold import apply
 from streams.judgement import Verdict
 from streams.person import Person, State, copy_state
 
@@ -21,17 +21,16 @@ def applied(
     at_ms: int,
     policy: Policy,
     *,
-    tried: bool = False,
-    named: bool = False,
+    ends_nothing: bool = False,
 ) -> list[Verdict]:
-    """Apply one signal and end at once what it ends. tried: it is known to end nothing. named: its key told an address."""
+    """Apply one signal and end at once what it ends. ends_nothing: that is known already."""
     if isinstance(signal, Erased) and not state.erased and judgement.active(state) is not None:
         verdict = erased(state, at_ms, policy)
         apply(state, signal, policy)
         return [verdict]
     wish = identity.fold(state, signal, policy)
     verdicts: list[Verdict] = []
-    if not (tried or state.erased) and (named or concerns_judgement(signal, policy)):
+    if not (ends_nothing or state.erased):
         verdicts = judgement.ends(state, at_ms, policy, by_signal=True)
     if isinstance(signal, Moved):
         verdicts += identity.go_on(state, signal.source, wish, at_ms, policy, own=signal.source == key)
@@ -48,7 +47,7 @@ def erased(state: State, at_ms: int, policy: Policy) -> Verdict:
 def unannounced(person: Person, verdicts: list[Told]) -> list[Told]:
     """What was not written early."""
     if not person.announced:
-        return verdicts
+        return verdicts  # nearly always
     fresh = []
     for verdict, signal in verdicts:
         announced = person.announced.get(verdict.audience)

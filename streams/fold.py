@@ -3,6 +3,8 @@
 `apply` advances the person's sequence, so that ties of occurrence go by the order of application.
 """
 
+import re
+from functools import lru_cache
 from typing import assert_never
 
 from contracts.policy import Policy
@@ -37,6 +39,7 @@ from streams.person import (
 
 REPLACING = frozenset({"Cart Viewed", "Checkout Started", "Checkout Updated"})
 NOTHING = Item("")
+PATHS_KEPT = 4096  # paths of which the kind is remembered; most visits are of a shop's few hundred pages
 
 
 def concerns_judgement(signal: PersonSignal, policy: Policy) -> bool:
@@ -112,7 +115,12 @@ def _tracked(state: State, call: Tracked, at: Moment, policy: Policy) -> None:
 
 def page_kind(path: str, policy: Policy) -> str | None:
     """The first kind of the policy whose pattern matches the path; None for any other page."""
-    return next((kind for kind, pattern in policy.path_patterns if pattern.match(path)), None)
+    return _page_kind(path, policy.path_patterns)
+
+
+@lru_cache(maxsize=PATHS_KEPT)
+def _page_kind(path: str, patterns: tuple[tuple[str, re.Pattern[str]], ...]) -> str | None:
+    return next((kind for kind, pattern in patterns if pattern.match(path)), None)
 
 
 def _page(state: State, path: str, at: Moment, policy: Policy) -> None:

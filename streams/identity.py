@@ -46,7 +46,7 @@ def takes_back(key: str, person: Person, signal: PersonSignal) -> bool:
     return True
 
 
-def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]) -> bool:
+def note(state: State, key: str, signal: PersonSignal, policy: Policy, arm: Callable[[str, Policy], Arm]) -> bool:
     """Note the key under which the person was seen; most signals come under the record's own and tell nothing new.
 
     True where the key told an address, which a stop may look at.
@@ -60,7 +60,7 @@ def note(state: State, key: str, signal: PersonSignal, arm: Callable[[str], Arm]
     if named is not None:
         state.email = max(named, known or named)
     if strength(origin) >= 0:
-        merge.seen(state, signal.occurred_ms, arm(origin))
+        merge.seen(state, signal.occurred_ms, arm(origin, policy))
     return state.email != known
 
 

@@ -56,40 +56,48 @@ class Watch:
     def is_order(self, signal: PersonSignal) -> bool:
         return isinstance(signal, Tracked) and signal.event in self._orders
 
-    def shares(self, signal: PersonSignal) -> Iterator[tuple[str, Health]]:
+    def shares(self, signal: PersonSignal) -> list[tuple[str, Health]]:
         """(input, its health) for every field that a signal of this kind should carry."""
-        if isinstance(signal, Tracked):
-            if signal.event in self.known:
-                yield from self._fields(signal)
-            elif signal.event.startswith("Viewed ") and signal.event.endswith(" Page"):
-                yield "path", _good(signal.path is not None)
-        elif isinstance(signal, Paged):
-            yield "path", _good("/" in signal.path)  # without a path the page's name stands there
+        if isinstance(signal, Paged):
+            return [("path", _good("/" in signal.path))]  # without a path the page's name stands there
+        if not isinstance(signal, Tracked):
+            return []
+        if signal.event in self.known:
+            return self._fields(signal)
+        if signal.event.startswith("Viewed ") and signal.event.endswith(" Page"):
+            return [("path", _good(signal.path is not None))]
+        return []
 
-    def _fields(self, call: Tracked) -> Iterator[tuple[str, Health]]:
+    def _fields(self, call: Tracked) -> list[tuple[str, Health]]:
+        found: list[tuple[str, Health]] = []
         if call.event in self._orders:
-            yield "order_person", _good(not anonymous(call.person))
-            yield "order_id", "absent" if call.order_id is None else "good"
-            yield "order_value", _good(call.amount is not None or (bool(call.items) and _priced(call.items or ())))
+            found.append(("order_person", _good(not anonymous(call.person))))
+            found.append(("order_id", "absent" if call.order_id is None else "good"))
+            valued = call.amount is not None or (bool(call.items) and _priced(call.items or ()))
+            found.append(("order_value", _good(valued)))
             if call.items:
-                yield "category", "good" if any(item.category is not None for item in call.items) else "absent"
+                named = any(item.category is not None for item in call.items)
+                found.append(("category", "good" if named else "absent"))
         elif call.event in self._corrections:
-            yield "order_id", "absent" if call.order_id is None else "good"
+            found.append(("order_id", "absent" if call.order_id is None else "good"))
         elif call.event == "Product Added":
-            yield "price", _good(call.item is not None and call.item.price is not None)
+            found.append(("price", _good(call.item is not None and call.item.price is not None)))
         elif call.event in REPLACING and call.items:
-            yield "price", _good(_priced(call.items))
+            found.append(("price", _good(_priced(call.items))))
         else:
-            return
-        yield from self._money(call)
+            return found
+        money = self._money(call)
+        if money is not None:
+            found.append(("currency", money))
+        return found
 
-    def _money(self, call: Tracked) -> Iterator[tuple[str, Health]]:
+    def _money(self, call: Tracked) -> Health | None:
+        """Of the amounts that the call tells, the worst; None where it tells none."""
         lines = call.items or ((call.item,) if call.item is not None else ())
-        priced = [item.currency or call.currency for item in lines if item.price is not None]
+        priced = {item.currency or call.currency for item in lines if item.price is not None}
         if call.amount is not None:
-            priced.append(call.currency)
-        if priced:
-            yield "currency", min((self._currency(currency) for currency in priced), key=WORST_FIRST.index)
+            priced.add(call.currency)
+        return min((self._currency(currency) for currency in priced), key=WORST_FIRST.index, default=None)
 
     def _currency(self, currency: str | None) -> Health:
         if currency is None:

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.conditions import Condition
 from contracts.decisions import Arm, Clause, Outcome, Reason, Tier
 from contracts.instant import to_rfc3339
 from contracts.policy import Audience, Policy
 from streams import anchors, cart, limits, orders, staffing, stops
-from streams.conditions import NEVER, Scene, Step, Tell, all_of, soonest
+from streams.conditions import NEVER, Scene, Step, Tell, all_of, earlier, soonest
 from streams.drift import Trouble, saw
 from streams.person import ACTIVATIONS_MAX, SAID_MAX, SPENT_MAX, Activation, Episode, Moment, Standing, State
 
@@ -41,7 +43,7 @@ Stale = Mapping[str, Sequence[Trouble]]
 NOTHING_STALE: Stale = {}
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     verdicts: list[Verdict]
     due_ms: int | None  # next instant at which time alone may change something
 
@@ -78,20 +80,20 @@ def ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool = False) -
     by_signal: only what would have ended it a moment earlier too; what time alone brings at an instant comes after all of
     that instant's signals.
     """
-    return _ends(state, at_ms, policy, by_signal=by_signal)[0]
-
-
-def _ends(state: State, at_ms: int, policy: Policy, *, by_signal: bool) -> tuple[list[Verdict], int | None]:
-    """What `ends` says; where the episode goes on, when time alone may end it."""
     current = active(state)
-    if current is None:
-        return [], None
+    return _ends(state, current, at_ms, policy, by_signal=by_signal)[0] if current is not None else []
+
+
+def _ends(
+    state: State, current: tuple[str, Standing, Episode], at_ms: int, policy: Policy, *, by_signal: bool
+) -> tuple[list[Verdict], int | None]:
+    """What `ends` says of the active episode; where it goes on, when time alone may end it."""
     name, standing, episode = current
     reason, until_ms, tell = _end_of(state, name, episode, at_ms, policy)
     if by_signal and reason is not None:
-        earlier = {reason for reason, _, _ in _ends_of(state, name, episode, at_ms - 1, policy)}
+        before = {reason for reason, _, _ in _ends_of(state, name, episode, at_ms - 1, policy)}
         found = _ends_of(state, name, episode, at_ms, policy)
-        reason, until_ms, tell = next((end for end in found if end[0] in earlier), (None, None, NEVER.tell))
+        reason, until_ms, tell = next((end for end in found if end[0] in before), (None, None, NEVER.tell))
     if reason is None:
         spend(state, name, standing, policy)
         return [], until_ms
@@ -143,23 +145,31 @@ def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool, 
     state.judged_ms = max(state.judged_ms, at_ms)
     if state.erased:
         return Judged([], None)
-    verdicts, going_on_ms = _ends(state, at_ms, policy, by_signal=False)
+    verdicts: list[Verdict] = []
+    due_ms = going_on_ms = None
     before = active(state)
-    dues: list[int | None] = []
+    if before is not None:
+        verdicts, going_on_ms = _ends(state, before, at_ms, policy, by_signal=False)
     for name, audience in anchors.possible(state, policy):
         standing = state.standings.get(name)
         if standing is not None and standing.active is not None:
             continue
-        found, due_ms = _consider(
-            state, name, audience, at_ms, policy, delivered_at_once=delivered_at_once, troubles=stale.get(name, ())
+        found, changes_ms = _consider(
+            state,
+            name,
+            audience,
+            standing,
+            at_ms,
+            policy,
+            delivered_at_once=delivered_at_once,
+            troubles=stale.get(name, ()),
         )
         verdicts += found
-        dues.append(due_ms)
-    if before is not None and before[1].active is before[2]:  # nothing has taken over
-        dues.append(going_on_ms)
-    elif active(state) is not None:  # what has begun may hold back, by cap, whoever was asked before it
-        dues.append(at_ms + 1)
-    due_ms = soonest(*dues)
+        due_ms = earlier(due_ms, changes_ms)
+    if before is not None and before[1].active is before[2]:  # it goes on, and nothing has taken over
+        due_ms = earlier(due_ms, going_on_ms)
+    elif verdicts and active(state) is not None:  # what has begun may hold back, by cap, whoever was asked before it
+        due_ms = earlier(due_ms, at_ms + 1)
     assert due_ms is None or due_ms > at_ms, "a timer makes progress"
     return Judged(verdicts, due_ms)
 
@@ -180,35 +190,34 @@ def _consider(
     state: State,
     name: str,
     audience: Audience,
+    standing: Standing | None,
     at_ms: int,
     policy: Policy,
     *,
     delivered_at_once: bool,
     troubles: Sequence[Trouble],
-) -> tuple[list[Verdict], int | None]:
+) -> tuple[Sequence[Verdict], int | None]:
     """What begins, or is held back, in an audience that the person is not in; when time alone may change the answer."""
-    standing = state.standings.get(name)
-    if anchors.is_over(state, audience, at_ms):
-        return [], None
-    anchored = anchors.newest(state, audience, policy)
+    anchored = None if anchors.is_over(state, audience, at_ms) else anchors.newest(state, audience, policy)
     if anchored is None:
-        return [], None
+        return (), None
     window = anchors.window(state, audience, anchored.moment, policy)
     if window is None or at_ms >= window.leave_ms or (standing is not None and _is_spent(standing, anchored.moment)):
-        return [], None
+        return (), None
     if at_ms < window.enter_ms:
-        return [], window.enter_ms
+        return (), window.enter_ms
     scene = Scene(state, policy, at_ms, anchored.moment, anchored.order)
     holds = all_of(audience.when, scene)
     leaving = all_of(audience.exit, scene) if audience.exit else NEVER
-    due_ms = soonest(window.leave_ms, holds.until_ms, leaving.until_ms)
+    due_ms = earlier(earlier(window.leave_ms, holds.until_ms), leaving.until_ms)
     if not holds.held or leaving.held:
-        return [], due_ms
-    standing = state.standings.setdefault(name, Standing())
+        return (), due_ms
+    if standing is None:
+        standing = state.standings[name] = Standing()
     reason, held_until_ms, steps = _held_back(state, name, audience, anchored.moment, at_ms, policy, troubles)
-    due_ms = soonest(due_ms, held_until_ms)
+    due_ms = earlier(due_ms, held_until_ms)
     if reason is not None and standing.said.get(anchored.moment[0]) == ("withheld", reason):
-        return [], due_ms
+        return (), due_ms
     clauses = (_window_clause(window), *holds.tell(), *leaving.tell(), *(step.told() for step in steps))
     if reason is not None:
         withheld = _withhold(state, name, standing, anchored.moment, reason, at_ms, window.leave_ms, policy, clauses)

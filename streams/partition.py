@@ -7,7 +7,6 @@ exact judgement is silent about it later. docs/decisions/0001 says why.
 """
 
 import hashlib
-import heapq
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
 import msgspec
@@ -27,6 +26,7 @@ from contracts.signals import (
     strength,
 )
 from streams import contact, early, identity, judgement, telling
+from streams.agenda import Agenda
 from streams.conditions import earlier, soonest
 from streams.control import Control
 from streams.drift import Trouble
@@ -91,16 +91,16 @@ class Partition:
         self.rulings = Rulings(policy, self.control.rulings, policies or {})
         self.rulings.passed(self.control.marks.time_ms or 0)
         self._people = people
-        self._arm = arm
+        self._arm = arm_by_hash if arm is None else lambda person, _: arm(person)
         self._in_moment: set[str] = set()  # whom a new policy concerns at once
-        self._due: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
+        self._agenda = Agenda()
         self._held: set[str] = set()  # people who wait for an input to be itself again
 
     def restore(self, people: Iterable[tuple[str, Person]]) -> None:
         """Build the index of due times from the records, after a start or a change of ownership."""
         for key, person in people:
             self._schedule(key, person)
+            self._note_moment(key, person.state)
             if person.state is not None and judgement.waits_for_data(person.state):
                 self._held.add(key)
 
@@ -156,10 +156,10 @@ class Partition:
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:
-            person.state = State(NOT_SEEN, self._arms(self.rulings.newest.policy)(key))
+            person.state = State(NOT_SEEN, self._arm(key, self.rulings.newest.policy))
         if not addressed(key):
             policy = self.rulings.newest.policy
-            identity.note(person.state, key, signal, self._arms(policy))
+            identity.note(person.state, key, signal, policy, self._arm)
             apply(person.state, signal, policy)
             return
         if isinstance(signal, Moved):
@@ -196,9 +196,10 @@ class Partition:
             if expires_ms is not None and at_ms >= expires_ms:
                 return  # time ended it earlier; the mark will say so
             trial.judged_ms = at_ms
-            named = identity.note(trial, key, waiting, self._arms(policy))
-            tried = not named and arrived not in (None, waiting)
-            verdicts = early.applied(key, trial, waiting, at_ms, policy, tried=tried, named=named)
+            named = identity.note(trial, key, waiting, policy, self._arm)
+            tried = arrived not in (None, waiting)
+            quiet = not named and (tried or not concerns_judgement(waiting, policy))
+            verdicts = early.applied(key, trial, waiting, at_ms, policy, ends_nothing=quiet)
             found = [v for v in verdicts if (v.audience, v.outcome, v.under) == (name, "withdrawn", None)]
             found = [v for v in found if v.reason != "priority"]  # a take-over is a beginning, and waits for the mark
             if self._announce(key, person, trial, found, waiting, effects) or arrived == waiting:
@@ -231,18 +232,14 @@ class Partition:
                 self._schedule(key, person)
 
     def _advance(self, time_ms: int, position: int, effects: Effects) -> None:
-        while self._heap and self._heap[0][0] <= time_ms:
-            due_ms, key = heapq.heappop(self._heap)
-            if self._due.get(key) != due_ms:
-                continue
-            del self._due[key]
+        for key in self._agenda.until(time_ms):
             person = self._people.get(key)
             if person is None or position <= person.position:
                 continue
-            self._settle(key, person, time_ms, effects)
+            due_ms = self._settle(key, person, time_ms, effects)
             person.position = position
             self._people[key] = person
-            self._schedule(key, person)
+            self._agenda.put(key, due_ms)
         self.control.drift.forget(time_ms)
         if self.rulings.passed(time_ms):
             self.control.rulings = self.rulings.kept()
@@ -260,15 +257,20 @@ class Partition:
                 self._schedule(key, person)
         self._held.clear()
 
-    def _settle(self, key: str, person: Person, until_ms: int, effects: Effects) -> None:
-        """Apply what waits and judge every instant up to and including `until_ms`."""
+    def _settle(self, key: str, person: Person, until_ms: int, effects: Effects) -> int | None:
+        """Apply what waits and judge every instant up to and including `until_ms`; which instant is the next."""
         state = person.state
         assert state is not None, "only a person with a state is due"
-        person.pending = in_order(person.pending)
+        pending = person.pending = in_order(person.pending)
         shown = activated = False
-        while (next_ms := self._next_ms(person, state)) is not None and next_ms <= until_ms:
-            at_ms = max(next_ms, state.judged_ms)
+        while True:
             changes_ms = self._changes_ms(person)
+            next_ms = earlier(changes_ms, state.due_ms)
+            if pending:
+                next_ms = earlier(next_ms, pending[0].accepted_ms)
+            if next_ms is None or next_ms > until_ms:
+                break
+            at_ms = max(next_ms, state.judged_ms)
             rules = self.rulings.at(at_ms)
             policy = rules.policy
             cause: PersonSignal | None = None
@@ -278,12 +280,12 @@ class Partition:
                 concerned = True
                 verdicts += [(verdict, None) for verdict in meet(state, at_ms, policy)]
             person.ruled_ms = rules.from_ms
-            while person.pending and person.pending[0].accepted_ms <= at_ms:
-                cause = person.pending.pop(0)
-                named = identity.note(state, key, cause, self._arms(policy))
+            while pending and pending[0].accepted_ms <= at_ms:
+                cause = pending.pop(0)
+                named = identity.note(state, key, cause, policy, self._arm)
                 if named or concerns_judgement(cause, policy):
                     concerned = True
-                    verdicts += [(v, cause) for v in early.applied(key, state, cause, at_ms, policy, named=named)]
+                    verdicts += [(v, cause) for v in early.applied(key, state, cause, at_ms, policy)]
                 else:
                     apply(state, cause, policy)
             if not concerned:
@@ -303,12 +305,14 @@ class Partition:
                     activated = verdict.outcome == "activated"
                     shown = shown or verdict.said or activated
             early.close_announced(person, state, at_ms, policy)
+            self._note_moment(key, state)
         if self.control.drift.troubles and judgement.waits_for_data(state):
             self._held.add(key)
         if shown or state.conversations:
             self._tell(key, person, state, effects, changed=shown, activates=activated)
-        if activated and person.pending:
+        if activated and pending:
             self._foresee(key, person, None, effects)
+        return next_ms
 
     def _claim(self, key: str, person: Person, claim: Claimed, effects: Effects) -> None:
         """The first claimer gets the state; a shared browser's later signals go to the newest who identified there."""
@@ -322,6 +326,7 @@ class Partition:
             self._hand_over(key, person, person.state, claim, effects)
         person.forward, person.claimed_ms = claim.owner, claim.occurred_ms
         person.state, person.pending, person.announced = None, [], {}
+        self._note_moment(key, None)
 
     def _hand_over(self, key: str, person: Person, state: State, claim: Claimed, effects: Effects) -> None:
         """What was due before the claim was this key's own and is judged here. An episode that is active comes along; its
@@ -336,8 +341,9 @@ class Partition:
         if changes_ms is not None and changes_ms <= at_ms:
             verdicts += [(verdict, None) for verdict in meet(state, at_ms, policy)]
         for signal in waiting:
-            named = identity.note(state, key, signal, self._arms(policy))
-            verdicts += [(v, signal) for v in early.applied(key, state, signal, at_ms, policy, named=named)]
+            named = identity.note(state, key, signal, policy, self._arm)
+            quiet = not (named or concerns_judgement(signal, policy))
+            verdicts += [(v, signal) for v in early.applied(key, state, signal, at_ms, policy, ends_nothing=quiet)]
         for verdict, cause in early.unannounced(person, verdicts):
             self._decide(key, verdict, cause, effects)
         early.close_announced(person, state, at_ms, policy)
@@ -371,30 +377,24 @@ class Partition:
             if command is not None:
                 effects.commands.append(command)
 
-    def _arms(self, policy: Policy) -> Callable[[str], Arm]:
-        return self._arm or (lambda person: arm_by_hash(person, policy))
-
     def _changes_ms(self, person: Person) -> int | None:
         """The instant of the policy that the person's moment has not met yet."""
+        if self.rulings.newest.from_ms <= person.ruled_ms:
+            return None  # nearly always
         changes_ms = self.rulings.next_after(person.ruled_ms)
-        if changes_ms is None or person.state is None or judgement.active(person.state) is None:
+        if person.state is None or judgement.active(person.state) is None:
             return None
         return changes_ms
 
-    def _next_ms(self, person: Person, state: State) -> int | None:
-        """The next instant at which something of a person is applied or judged; a key that nobody addresses has none."""
-        next_ms = earlier(waiting_ms(person), state.due_ms)
-        return next_ms if self.rulings.newest.from_ms <= person.ruled_ms else earlier(next_ms, self._changes_ms(person))
-
     def _schedule(self, key: str, person: Person) -> None:
-        state = person.state
-        due_ms = self._next_ms(person, state) if state is not None else None
+        """At the next instant at which something of a person is applied or judged; a key that nobody addresses has none."""
+        due_ms = None
+        if person.state is not None:
+            due_ms = earlier(earlier(waiting_ms(person), person.state.due_ms), self._changes_ms(person))
+        self._agenda.put(key, due_ms)
+
+    def _note_moment(self, key: str, state: State | None) -> None:
         if state is not None and judgement.active(state) is not None:
             self._in_moment.add(key)
         else:
             self._in_moment.discard(key)
-        if due_ms is None:
-            self._due.pop(key, None)
-        elif self._due.get(key) != due_ms:
-            self._due[key] = due_ms
-            heapq.heappush(self._heap, (due_ms, key))

@@ -48,44 +48,43 @@ class Rules(NamedTuple):
 
 
 class Rulings:
-    """kept: of the partition's control. texts: the deployed policies by their hashes."""
+    """kept: of the partition's control. texts: the deployed policies by their hashes.
+
+    newest: of the last position; what is counted or kept as it comes goes by this one.
+    """
 
     def __init__(self, own: Policy, kept: Sequence[Ruling], texts: Mapping[str, str]) -> None:
         self._all = [Rules(0, own, Watch(own))]
         self._all += [_rules(ruling.from_ms, ruling.policy, texts[ruling.policy]) for ruling in kept]
+        self.newest = self._all[-1]
 
     @property
     def oldest(self) -> Rules:
         """Of the oldest instant that may still be judged."""
         return self._all[0]
 
-    @property
-    def newest(self) -> Rules:
-        """Of the last position: what is counted or kept as it comes goes by this one."""
-        return self._all[-1]
-
     def at(self, at_ms: int) -> Rules:
         """Of an instant."""
-        newest = self._all[-1]
-        if newest.from_ms <= at_ms:
-            return newest  # nearly always
+        if self.newest.from_ms <= at_ms:
+            return self.newest  # nearly always
         return next((rules for rules in reversed(self._all) if rules.from_ms <= at_ms), self._all[0])
 
     def next_after(self, from_ms: int) -> int | None:
         """When the first policy came, or comes, that is newer than the one that rules since `from_ms`."""
-        if self._all[-1].from_ms <= from_ms:
+        if self.newest.from_ms <= from_ms:
             return None
         return next(rules.from_ms for rules in self._all if rules.from_ms > from_ms)
 
     def add(self, ruled: Ruled, time_ms: int | None) -> bool:
         """False where the record repeats the newest ruling. NewerRecord for a policy that this release cannot read."""
-        last = self._all[-1]
+        last = self.newest
         if ruled.policy == last.name:
             return False
         from_ms = max(ruled.at_ms, last.from_ms + 1, (time_ms or 0) + 1)
         if len(self._all) > RULINGS_MAX:
             self._all.pop()
-        self._all.append(_rules(from_ms, ruled.policy, ruled.text))
+        self.newest = _rules(from_ms, ruled.policy, ruled.text)
+        self._all.append(self.newest)
         return True
 
     def passed(self, time_ms: int) -> bool:

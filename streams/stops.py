@@ -3,7 +3,7 @@
 `holding` gives every stop that holds for an audience at an instant, with the instant at which time alone ends it.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from contracts.decisions import Reason
 from contracts.policy import Audience, Policy
@@ -12,7 +12,7 @@ from streams.person import Moment, State
 from streams.traits import trait, truthy
 
 
-class Stop(NamedTuple):
+class Stop(msgspec.Struct, frozen=True, gc=False):
     reason: Reason
     until_ms: int | None  # None: until a signal ends it
 
@@ -90,8 +90,11 @@ def in_conversation(state: State) -> bool:
 
 
 def excluded(state: State, policy: Policy) -> bool:
-    if state.traits and any(truthy(trait(state, name)) for name in policy.exclude.traits):
-        return True
+    traits = state.traits
+    if traits:
+        for name in policy.exclude.traits:
+            if name in traits and truthy(trait(state, name)):
+                return True
     if state.email is None or not policy.exclude.domains:
         return False
     domain = state.email[1].rpartition("@")[2]
