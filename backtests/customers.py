@@ -1,7 +1,7 @@
 """Customers: what each person of a comparison was worth within the outcome window, and before it, one array per column.
 
 `from_csv` reads them from a table with the columns person, arm, orders, gross, discount, cost and, of the time before, any of
-pre_orders, pre_gross, pre_discount, pre_cost. A person in both arms leaves the comparison.
+pre_orders, pre_gross, pre_discount, pre_cost; who has nothing there had nothing before. A person in both arms leaves.
 """
 
 import csv
@@ -16,8 +16,11 @@ from backtests.samples import Values
 
 COLUMNS = ("person", "arm", "orders", "gross", "discount", "cost")
 WORTH = ("orders", "gross", "discount", "cost")
+COUNTS = ("orders", "pre_orders")
 ARMS = {"holdout": 0, "control": 0, "assisted": 1, "treatment": 1}  # as other tools call them, too
 UNKNOWN = math.nan  # an empty cell: the metrics that need the column are refused
+LARGEST = 1e15  # no customer is worth more; squares of what is far beyond overflow
+SMALLEST = 1e-9  # less is what rounding left of nothing
 
 
 class CustomersError(ValueError):
@@ -59,7 +62,7 @@ class Customers(NamedTuple):
 
 
 def from_csv(path: Path) -> Customers:
-    """CustomersError where the table is none, a cell is no number, or a person stands twice in one arm."""
+    """CustomersError where the table is none, a cell makes no sense, or a person stands twice in one arm."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _customers(csv.DictReader(file, strict=True), path)
@@ -81,10 +84,14 @@ def group(rows: list[tuple[float, ...]], *, columns: tuple[str, ...]) -> Group:
 
 
 def _customers(reader: "csv.DictReader[str]", path: Path) -> Customers:
-    header = reader.fieldnames or ()
+    header = [name.strip().lower() for name in reader.fieldnames or ()]
+    reader.fieldnames = header
     missing = [name for name in COLUMNS if name not in header]
+    twice = sorted({name for name in header if header.count(name) > 1})
     if missing:
         raise CustomersError(f"{path}: lacks {', '.join(missing)}; the first line names {', '.join(COLUMNS)}")
+    if twice:
+        raise CustomersError(f"{path}: the first line names {', '.join(twice)} more than once; keep one")
     columns = WORTH + tuple(f"pre_{name}" for name in WORTH if f"pre_{name}" in header)
     people: dict[str, tuple[int, tuple[float, ...]]] = {}
     both: set[str] = set()
@@ -112,17 +119,22 @@ def _rows(
         arm = ARMS.get(cells["arm"].strip().lower())
         if arm is None:
             raise CustomersError(f"{where}: arm is none of {', '.join(ARMS)}")
-        yield cells["person"].strip(), arm, tuple(_number(cells, name, where) for name in columns)
+        person = cells["person"].strip()
+        if not person:
+            raise CustomersError(f"{where}: names no person; without a name it cannot be seen who stands twice")
+        yield person, arm, tuple(_number(cells, name, where) for name in columns)
 
 
 def _number(cells: Mapping[str, str], name: str, where: str) -> float:
     text = cells[name].strip()
     if not text:
-        return UNKNOWN
+        return 0.0 if name.startswith("pre_") else UNKNOWN
     try:
         value = float(text)
     except ValueError:
         value = math.inf
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST or "_" in text:
         raise CustomersError(f"{where}: {name} is no number; write one such as 12.50, or nothing where it is unknown")
-    return value
+    if value < 0 and name in COUNTS:
+        raise CustomersError(f"{where}: {name} is below 0; a cancelled order is none")
+    return value if abs(value) >= SMALLEST else 0.0

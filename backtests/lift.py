@@ -17,6 +17,8 @@ from backtests.plans import people_needed
 from backtests.sequences import TUNED_FOR_PEOPLE
 from backtests.verdicts import Evidence, verdict
 
+PRIMARIES: tuple[Name, ...] = ("margin", "revenue_per_customer", "conversion")
+
 
 class Asked(NamedTuple):
     """How it is compared. goals: the metrics that Holm's correction is over. detect: the smallest relative lift of interest.
@@ -43,7 +45,7 @@ def lift(
             found[name] = compare(name, holdout, assisted, margin_rate=asked.margin_rate, quantile=asked.quantile)
         except Refused as refusal:
             refused[name] = str(refusal)
-    primary = next((name for name in ("margin", "revenue_per_customer", "conversion") if name in found), None)
+    primary = _primary(found)
     people = {"holdout": holdout.people, "assisted": assisted.people}
     share = splits["triggered"]["meant_share"] if "triggered" in splits else None
     plan = _plan(found[primary], people, asked.detect, share, per_week) if primary is not None else None
@@ -60,6 +62,12 @@ def lift(
         "metrics": _metrics(found, asked),
         "refused": refused,
     }
+
+
+def _primary(found: Mapping[Name, Compared]) -> Name | None:
+    """What the sentence is about: of what is known, the nearest to profit; what does not vary only where all else does not."""
+    known = [name for name in PRIMARIES if name in found]
+    return next((name for name in known if not isinstance(found[name].absolute, str)), next(iter(known), None))
 
 
 def _evidence(compared: Compared, assisted: int, asked: Asked) -> Evidence | None:

@@ -191,6 +191,43 @@ def test_nobody_in_an_arm_is_no_answer(tmp_path: Path) -> None:
     assert run("--from-csv", str(tmp_path / "customers.csv"))[0] == 1
 
 
+def test_one_person_in_an_arm_is_counted_and_compared_with_nobody(tmp_path: Path) -> None:
+    rows = [("a", "assisted", 1, 5, 0, 1), ("b", "holdout", 1, 7, 0, 1), ("c", "holdout", 0, 0, 0, 0)]
+    told = asked(write(tmp_path / "customers.csv", rows))
+    assert told["answer"] == "nobody" and told["people"] == {"assisted": 1, "holdout": 2}
+    for metric in told["metrics"].values():
+        assert metric["absolute"] is metric["relative"] is metric["chance_to_win"] is None
+        assert "two people" in metric["absolute_refused"]
+
+
+def test_the_sentence_is_about_what_varies(tmp_path: Path) -> None:
+    rows = [(row[0], row[1], row[2], 0, 0, 0) for row in plain(shop(3000, lift=0.6))]
+    told = asked(write(tmp_path / "customers.csv", rows))
+    assert told["primary"] == "conversion" and told["answer"] == "paid", "nobody's money is known, but who bought is"
+
+
+def test_how_a_table_is_written_changes_nothing(tmp_path: Path) -> None:
+    rows = shop(400, lift=0.2)
+    names = (*COLUMNS, "pre_orders", "pre_gross")
+    told = asked(write(tmp_path / "customers.csv", rows, names))
+    text = (tmp_path / "customers.csv").read_text(encoding="utf-8")
+    other = text.replace("person,arm", "Person, ARM ").replace("holdout", " Control").replace("assisted", "TREATMENT")
+    (tmp_path / "other.csv").write_text("\ufeff" + other + "\r\n", encoding="utf-8")
+    assert asked(tmp_path / "other.csv") == told
+    turned = [dict(zip(names, row, strict=True)) for row in rows[::-1]]
+    columns = tuple(reversed(names))
+    again = asked(write(tmp_path / "turned.csv", [tuple(row[name] for name in columns) for row in turned], columns))
+    assert again["metrics"]["margin"]["relative"]["p"] == pytest.approx(told["metrics"]["margin"]["relative"]["p"])
+
+
+def test_who_has_nothing_before_had_bought_nothing(tmp_path: Path) -> None:
+    rows = shop(600, lift=0.3)
+    empty = [tuple("" if place >= 6 and cell == 0 else cell for place, cell in enumerate(row)) for row in rows]
+    assert any("" in row for row in empty)
+    names = (*COLUMNS, "pre_orders", "pre_gross")
+    assert asked(write(tmp_path / "a.csv", empty, names)) == asked(write(tmp_path / "b.csv", rows, names))
+
+
 def test_goals_say_over_what_is_corrected(tmp_path: Path) -> None:
     metrics = asked(write(tmp_path / "customers.csv", plain(shop(500, lift=0))), "--goals", "margin")["metrics"]
     assert metrics["margin"]["relative"]["p_holm"] == metrics["margin"]["relative"]["p"]
@@ -211,6 +248,10 @@ def test_the_plan_before_the_start() -> None:
         (("a", "holdout", 1, "nan", 0, 1), "line 3: gross is no number"),
         (("a", "holdout", 1, 5), "line 3: has not as many cells"),
         (("secret@example.com", "holdout", 1, 5, 0, 1), "line 3: this person stands above"),
+        (("", "holdout", 1, 5, 0, 1), "line 3: names no person"),
+        (("a", "holdout", -1, 5, 0, 1), "line 3: orders is below 0"),
+        (("a", "holdout", 1, "1e200", 0, 1), "line 3: gross is no number"),
+        (("a", "holdout", 1, "1_000", 0, 1), "line 3: gross is no number"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused_without_naming_anybody(
@@ -248,6 +289,8 @@ def test_misuse_of_lift_is_told_in_one_sentence(words: list[str], sentence: str)
 def test_a_table_without_its_columns_or_that_is_none_is_refused(tmp_path: Path) -> None:
     table = write(tmp_path / "customers.csv", [("a", "holdout")], ("person", "arm"))
     assert "lacks orders, gross, discount, cost" in run("--from-csv", str(table))[2]
+    twice = write(tmp_path / "twice.csv", [("a", "holdout", 1, 5, 0, 1, 7)], (*COLUMNS, " Gross"))
+    assert "names gross more than once" in run("--from-csv", str(twice))[2]
     table.write_bytes(b"\xff\xfe\x00")
     assert "no CSV in UTF-8" in run("--from-csv", str(table))[2]
 
