@@ -86,11 +86,13 @@ def compare(
             found = compared(signals, *policies, traces=traces, from_ms=from_ms, until_ms=until_ms)
             said = changes(*(file.read_text(encoding="utf-8") for file in files))
             found.told["changes"] = [change._asdict() for change in said]
-            _write(found, traces, html, out)
+            _write(found, traces, html, out, person)
             stories = traces.of(person) if person is not None else None
     if json:
         import msgspec
 
+        if stories is not None:
+            found.told["person"] = {"person": person, "base": stories[0], "candidate": stories[1]}
         typer.echo(msgspec.json.encode(found.told).decode())
     else:
         from console.compare_table import show, show_stories
@@ -100,7 +102,7 @@ def compare(
             show_stories(person, stories)
 
 
-def _write(found: "Compared", traces: "Traces", html: Path | None, out: Path | None) -> None:
+def _write(found: "Compared", traces: "Traces", html: Path | None, out: Path | None, person: str | None) -> None:
     import msgspec
 
     path = html
@@ -108,7 +110,7 @@ def _write(found: "Compared", traces: "Traces", html: Path | None, out: Path | N
         if html is not None:
             from console.compare_page import page
 
-            html.write_text(page(found, traces), encoding="utf-8")
+            html.write_text(page(found, traces, person=person), encoding="utf-8")
         if out is not None:
             path = out
             out.mkdir(parents=True, exist_ok=True)

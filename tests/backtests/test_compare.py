@@ -12,7 +12,7 @@ from backtests.compare import Compared, compare
 from backtests.delivery import DryRun
 from backtests.traces import Traces
 from console.compare_page import page
-from console.compare_table import sentence
+from console.compare_words import sentence
 from contracts.instant import HOUR_MS
 from contracts.policy import Policy, parse
 from contracts.signals import PersonSignal
