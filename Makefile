@@ -9,7 +9,7 @@ ROOMS := contracts streams agents backtests rehearsal console
 CHECKED := $(ROOMS) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faults test check bench soak churn converge schemas picture
+.PHONY: help setup demo faults test check alike bench soak churn converge schemas picture
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -32,6 +32,9 @@ check: $(READY)  ## Lint, format, types, direction of imports, lock and publishe
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/uv lock --check
 	$(BIN)/python -m contracts.schema --check
+
+alike: $(READY)  ## Shops where helping changes nothing, looked at fifty times each: how often a difference is seen all the same
+	$(BIN)/python -m tests.backtests.alike $(ARGS)
 
 bench: $(READY)  ## How fast and how large, beside others, on a real Kafka: docs/benchmarks.md is written from it; 25 minutes
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
     """value: treatment less control, or that over the absolute baseline. se: its standard error. degrees: Welch's.
 
     low, high: the 1 - alpha interval of a single look. p: two-sided, of no difference. above_zero: how likely the true
-    value is above zero, seen from a flat prior (normal).
+    value is above zero, seen from a flat prior (normal). fewest: people of the smaller arm.
     """
 
     value: float
@@ -29,6 +29,7 @@ class Estimate(NamedTuple):
     p: float
     above_zero: float
     people: int
+    fewest: int
 
 
 class Refused(ValueError):
@@ -66,8 +67,10 @@ def _estimate(value: float, squared_error: float, control: Sample, treatment: Sa
     degrees = _degrees(control, treatment)
     reach = float(special.stdtrit(degrees, 1 - alpha / 2)) * se
     p = 2 * float(special.stdtr(degrees, -abs(value) / se))
-    people = control.n + treatment.n
-    return Estimate(value, se, degrees, value - reach, value + reach, p, float(special.ndtr(value / se)), people)
+    people, fewest = control.n + treatment.n, min(control.n, treatment.n)
+    return Estimate(
+        value, se, degrees, value - reach, value + reach, p, float(special.ndtr(value / se)), people, fewest
+    )
 
 
 def _enough(control: Sample, treatment: Sample) -> None:

@@ -4,6 +4,7 @@ Each metric has an absolute and a relative lift: the estimate of a single look, 
 and the confidence sequence that may be looked at each week. What cannot be said is null, with the reason beside it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from backtests.estimates import ALPHA, Estimate, Refused, absolute, relative
 from backtests.holm import holm
 from backtests.metrics import LOWER_IS_BETTER, NAMES, Compared, Name, compare, tried
 from backtests.plans import people_needed
-from backtests.sequences import TUNED_FOR_PEOPLE
+from backtests.sequences import STARTS_AT_PEOPLE, TUNED_FOR_PEOPLE
 from backtests.verdicts import Evidence, verdict
 
 PRIMARIES: tuple[Name, ...] = ("margin", "revenue_per_customer", "conversion")
@@ -75,7 +76,9 @@ def _evidence(compared: Compared, assisted: int, asked: Asked) -> Evidence | Non
         return None
     look = sequences.look(compared.absolute, tuned_for=asked.tuned_for)
     share = None if isinstance(compared.relative, str) else compared.relative.value
-    return Evidence(compared.name, compared.absolute.value, look.low, look.high, share, assisted)
+    return Evidence(
+        compared.name, compared.absolute.value, look.low, look.high, share, assisted, compared.absolute.fewest
+    )
 
 
 def split_told(holdout: int, assisted: int, meant_share: float, judged: Balance) -> dict[str, Any]:
@@ -88,13 +91,17 @@ def split_told(holdout: int, assisted: int, meant_share: float, judged: Balance)
 def _plan(
     compared: Compared, people: dict[str, int], detect: float, share: float | None, per_week: float | None
 ) -> dict[str, Any] | None:
-    """What it takes to see a lift of `detect`; None where the baseline may be zero, so that no share of it says anything."""
+    """What it takes to see a lift of `detect`, and for a sequence to hold.
+
+    None where the baseline may be zero, so that no share of it says anything.
+    """
     total = people["holdout"] + people["assisted"]
     share = people["holdout"] / total if share is None else share
     if isinstance(compared.relative, str) or not 0 < share < 1:
         return None
     baseline, variance = compared.plain[0].raw, compared.adjusted[0].variance
     needed = people_needed(baseline, variance, lift=detect, holdout=share)
+    needed = max(needed, math.ceil(STARTS_AT_PEOPLE / min(share, 1 - share)))
     return {"detect": detect, "holdout": share, "people": total, "needed": needed, "per_week": per_week}
 
 
@@ -140,7 +147,7 @@ def estimate_told(estimate: Estimate, tuned_for: int) -> dict[str, Any]:
     return {
         "value": estimate.value, "se": estimate.se, "low": estimate.low, "high": estimate.high, "p": estimate.p,
         "confidence": 1 - ALPHA,
-        "sequence": {"low": look.low, "high": look.high, "p": look.p, "tuned_for": tuned_for},
+        "sequence": {"low": look.low, "high": look.high, "p": look.p, "early": look.early, "tuned_for": tuned_for},
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Verdicts: did it pay? One sentence that a marketer can act on, and its answer as a word.
 
-It is said that it paid, or that it cost, only where the confidence sequence has left zero, so looking each week is fair.
+It is said that it paid, or that it cost, only where each arm has people enough for a confidence sequence and that has left
+zero, so looking each week is fair.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from backtests.metrics import Name
 from backtests.plans import weeks_to_go
+from backtests.sequences import STARTS_AT_PEOPLE
 
 Answer = Literal["paid", "cost", "no_difference", "not_enough_people", "split_broken", "nobody"]
 NO: frozenset[Answer] = frozenset({"cost", "no_difference", "split_broken", "nobody"})
@@ -22,7 +24,10 @@ WORDS: Mapping[str, str] = {
 
 
 class Evidence(NamedTuple):
-    """The metric that the sentence is about: its lift per person, the sequence's interval, the relative lift if any."""
+    """The metric that the sentence is about: its lift per person, the sequence's interval, the relative lift if any.
+
+    fewest: people of the smaller arm.
+    """
 
     metric: Name
     lift: float
@@ -30,6 +35,7 @@ class Evidence(NamedTuple):
     high: float
     relative: float | None
     assisted: int
+    fewest: int
 
 
 def verdict(
@@ -44,7 +50,7 @@ def verdict(
         )
     if evidence is None:
         return "nobody", "Nothing can be said: it takes people in both arms whose outcome differs."
-    if evidence.low > 0 or evidence.high < 0:
+    if evidence.fewest >= STARTS_AT_PEOPLE and (evidence.low > 0 or evidence.high < 0):
         return _decided(evidence)
     return _undecided(evidence, plan)
 
@@ -71,6 +77,11 @@ def _undecided(evidence: Evidence, plan: Mapping[str, Any] | None) -> tuple[Answ
         )
     people, needed, per_week = plan["people"], plan["needed"], plan["per_week"]
     so_far = f"{people:,} of {needed:,} people that it takes to see {plan['detect']:+.0%} {words}"
+    if people >= needed and evidence.fewest < STARTS_AT_PEOPLE:
+        return "not_enough_people", (
+            f"Not enough people yet: the smaller arm has {evidence.fewest:,} of the {STARTS_AT_PEOPLE} that it takes to say "
+            "anything."
+        )
     if people >= needed:
         return "no_difference", (
             f"No difference was seen in {words}: it lies between {shown(evidence, evidence.low)} and "

@@ -47,7 +47,7 @@ def _why(console: Console, told: dict[str, Any]) -> None:
         Column("audience", no_wrap=True), "", Column("moments", justify="right"), "why not under the other policy"
     )
     for reason in reasons(told):
-        table.add_row(reason.audience, KINDS[reason.kind], str(reason.count), WHY[reason.word])
+        table.add_row(reason.audience, KINDS[reason.kind], str(reason.moments), WHY[reason.word])
     if table.row_count:
         console.print(table)
 

@@ -46,7 +46,7 @@ class Reason(NamedTuple):
     audience: str
     kind: str
     word: str
-    count: int
+    moments: int
 
 
 class Line(NamedTuple):
@@ -67,7 +67,7 @@ def sentence(told: dict[str, Any]) -> str:
     share = f" ({(candidate - base) / base:+.0%})" if base else ""
     words: Counter[str] = Counter()
     for reason in reasons(told):
-        words[reason.word] += reason.count
+        words[reason.word] += reason.moments
     word, count = words.most_common(1)[0]
     names = ("only_candidate", "only_base", "earlier", "later")
     parts = ", ".join(f"{entrants[kind]:,} {KINDS[kind]}" for kind in names if entrants[kind])
@@ -83,7 +83,7 @@ def reasons(told: dict[str, Any]) -> list[Reason]:
         for kind, words in audience["why"].items()
         for word, count in words.items()
     ]
-    return sorted(found, key=lambda reason: -reason.count)
+    return sorted(found, key=lambda reason: -reason.moments)
 
 
 def tiers(told: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from backtests.plans import weeks_to_go
+from backtests.sequences import STARTS_AT_PEOPLE
 from backtests.verdicts import WORDS, Answer
 from console.lift_plot import Bar, Plot, Unit, plot
-from console.lift_words import SHARES, adjusted, change, p, per_cent, remarks, span, split_state, value, weeks
+from console.lift_words import SHARES, adjusted, always, change, p, per_cent, remarks, span, split_state, value, weeks
 from console.page import page as rendered
 
 ANSWERS: Mapping[Answer, tuple[str, str]] = {  # in a word, and its colour
@@ -27,6 +28,7 @@ def page(told: dict[str, Any]) -> str:
     return rendered(
         "lift.html.j2",
         told=told,
+        starts_at=STARTS_AT_PEOPLE,
         answer=answer,
         tone=tone,
         origin=_origin(told),
@@ -141,7 +143,7 @@ def _relative(metric: dict[str, Any]) -> list[str]:
     return [
         per_cent(lift["value"]),
         span(lift, per_cent),
-        span(lift["sequence"], per_cent),
+        always(lift["sequence"], per_cent),
         p(lift["p"]),
         p(lift["p_holm"]),
         "-" if chance is None else f"{chance:.1%}",
@@ -156,7 +158,7 @@ def _absolute(name: str, metric: dict[str, Any]) -> list[str]:
     def say(number: float) -> str:
         return change(name, number)
 
-    return [say(lift["value"]), span(lift, say), span(lift["sequence"], say), p(lift["p"]), p(lift["p_holm"])]
+    return [say(lift["value"]), span(lift, say), always(lift["sequence"], say), p(lift["p"]), p(lift["p_holm"])]
 
 
 def _unadjusted(name: str, metric: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backtests.verdicts import WORDS
-from console.lift_words import adjusted, change, p, per_cent, remarks, span, split_state, value, weeks
+from console.lift_words import adjusted, always, change, p, per_cent, remarks, span, split_state, value, weeks
 
 SVG_COLUMNS = 150  # the widest table with its longest numbers
 BAR_CELLS = 31  # odd, so that zero has a cell of its own in the middle
@@ -63,7 +63,7 @@ def _weeks(console: Console, told: dict[str, Any]) -> None:
     )
     for look in known:
         lift = look["absolute"]
-        reach = span(lift["sequence"], lambda number: change(primary, number))
+        reach = always(lift["sequence"], lambda number: change(primary, number))
         table.add_row(look["at"][:10], f"{look['people']:,}", change(primary, lift["value"]), reach, bar(lift, widest))
     console.print(table)
 

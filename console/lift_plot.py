@@ -24,7 +24,8 @@ class Row(NamedTuple):
     """One interval as drawn, all places in per cent. reading: what the picture shows, in words.
 
     once: of a single look, always: of any look, both cut at the plot's edges; below, above: whether `always` was.
-    dot: None where it lies outside. drawn: False where nothing is to be drawn, and `said` tells why.
+    early: `always` does not hold yet. dot: None where it lies outside.
+    drawn: False where nothing is to be drawn, and `said` tells why.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Row(NamedTuple):
     always: tuple[float, float] = (0, 0)
     below: bool = False
     above: bool = False
+    early: bool = False
 
 
 class Plot(NamedTuple):
@@ -74,7 +76,7 @@ def plot(bars: Sequence[Bar], unit: Unit) -> Plot | None:
         value, once, always = bar.estimate["value"], bar.estimate, bar.estimate["sequence"]
         reading = (
             f"{bar.name}: {unit.say(value)}; 95 % of a single look {span(once, unit.say)}; "
-            f"at any look {span(always, unit.say)}"
+            f"at any look {'too early' if always['early'] else span(always, unit.say)}"
         )
         rows.append(
             Row(
@@ -88,6 +90,7 @@ def plot(bars: Sequence[Bar], unit: Unit) -> Plot | None:
                 always=(place(always["low"]), place(always["high"])),
                 below=always["low"] < low,
                 above=always["high"] > high,
+                early=always["early"],
             )
         )
     return Plot(rows, [(place(tick), text) for tick, text in _ticks(low, high, unit)], place(0.0))

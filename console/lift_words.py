@@ -28,6 +28,11 @@ def span(interval: dict[str, Any], say: Callable[[float], str]) -> str:
     return f"{say(interval['low'])} .. {say(interval['high'])}"
 
 
+def always(sequence: dict[str, Any], say: Callable[[float], str]) -> str:
+    """The interval of any look; of an arm too small for one, that it is so."""
+    return "too early" if sequence["early"] else span(sequence, say)
+
+
 def p(number: float | None) -> str:
     if number is None:
         return "-"

@@ -55,11 +55,14 @@ def _columns(rows: Mapping[str, Column], margin_rate: float | None) -> dict[str,
     def revenue(before: str) -> Column:
         return rows[f"{before}gross"] - rows.get(f"{before}discount", np.zeros(1))
 
+    def bought(before: str) -> Column:
+        return (rows[f"{before}orders"] > 0).astype(np.float64)
+
     def known(*names: str) -> bool:
         return all(f"pre_{name}" in rows for name in names)
 
-    told = {
-        "conversion": ([(rows["orders"] > 0) * 1.0], [(rows["pre_orders"] > 0) * 1.0] if known("orders") else []),
+    told: dict[str, tuple[list[Column], list[Column]]] = {
+        "conversion": ([bought("")], [bought("pre_")] if known("orders") else []),
         "revenue_per_customer": ([revenue("")], [revenue("pre_")] if known("gross") else []),
         "aov": (
             [revenue(""), rows["orders"]],

@@ -1,4 +1,4 @@
-"""The statistics of lift: numbers that other tools publish come out to five decimals, and what they promise is simulated."""
+"""The statistics of lift: numbers that other tools publish come out to five decimals; test_alike simulates what they promise."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_a_lift_adjusted_by_what_was_before_is_the_published_one() -> None:
 def test_a_sequence_is_the_published_one() -> None:
     found = relative(mean(1396.87, 52377.9767, 3000), mean(2422.7, 134698.29, 3461))
     assert found.value == pytest.approx(0.50336, abs=FIVE)
-    assert look(found, tuned_for=1000) == pytest.approx((-0.55844, 1.56516, 1), abs=FIVE)
+    assert look(found, tuned_for=1000)[:3] == pytest.approx((-0.55844, 1.56516, 1), abs=FIVE)
 
 
 @pytest.mark.parametrize(
@@ -169,42 +169,6 @@ def test_the_plan_says_how_many_people_a_tenth_held_out_takes() -> None:
     assert weeks_to_go(5, 10, per_week=0) is None
     with pytest.raises(ValueError, match="holdout"):
         people_needed(100, 400, lift=0.1, holdout=0)
-
-
-def arms_alike(chance: np.random.Generator, people: int, held_out: float) -> tuple[samples.Values, np.ndarray]:
-    """Skewed worth, as a shop's is: most buy nothing."""
-    worth = chance.gamma(2, 40, people) * (chance.random(people) < 0.3)
-    return worth, chance.random(people) < held_out
-
-
-def test_where_nothing_differs_one_look_is_wrong_in_five_of_a_hundred() -> None:
-    chance = np.random.default_rng(2103)
-    runs, wrong = 2000, 0
-    for _ in range(runs):
-        worth, held = arms_alike(chance, 1500, 0.3)
-        wrong += absolute(mean_of(worth[held]), mean_of(worth[~held])).p < 0.05
-    assert abs(wrong / runs - 0.05) < 3 * (0.05 * 0.95 / runs) ** 0.5
-
-
-def fifty_looks(chance: np.random.Generator) -> tuple[bool, bool]:
-    """Whether a test of a single look, and whether the sequence, was ever wrong in fifty weekly looks at equal arms."""
-    worth, held = arms_alike(chance, 10_000, 0.3)
-    sums = [(np.cumsum(worth * arm), np.cumsum(worth**2 * arm), np.cumsum(arm)) for arm in (held, ~held)]
-    once = always = False
-    for newest in range(199, 10_000, 200):
-        control, treatment = (mean(total[newest], squares[newest], n[newest]) for total, squares, n in sums)
-        found = absolute(control, treatment)
-        interval = look(found, tuned_for=5000)
-        assert (interval.p < 0.05) == (not interval.low <= 0 <= interval.high)
-        once, always = once or found.p < 0.05, always or interval.p < 0.05
-    return once, always
-
-
-def test_over_fifty_looks_only_the_sequence_stays_below_five_of_a_hundred() -> None:
-    chance = np.random.default_rng(6476)
-    runs = [fifty_looks(chance) for _ in range(200)]
-    assert sum(always for _, always in runs) / len(runs) <= 0.05
-    assert sum(once for once, _ in runs) / len(runs) > 0.15, "looking fifty times would not have mattered"
 
 
 def test_what_people_did_before_makes_the_error_smaller_and_hides_no_lift() -> None:

@@ -200,6 +200,25 @@ def test_one_person_in_an_arm_is_counted_and_compared_with_nobody(tmp_path: Path
         assert "two people" in metric["absolute_refused"]
 
 
+def test_nothing_is_concluded_before_each_arm_has_a_hundred(tmp_path: Path) -> None:
+    def clear(held: int, rest: int) -> list[tuple[Any, ...]]:
+        arms = [("holdout", held, 10), ("assisted", rest, 2)]
+        return [
+            (f"{arm}-{n}", arm, int(n % of == 0), 100 * (n % of == 0), 0, 0)
+            for arm, people, of in arms
+            for n in range(people)
+        ]
+
+    few = asked(write(tmp_path / "few.csv", clear(95, 195)), "--holdout", "0.35")
+    assert few["metrics"]["margin"]["absolute"]["sequence"]["low"] > 0 and few["answer"] == "not_enough_people"
+    assert few["plan"]["needed"] >= 100 / 0.35
+    assert "Not enough people yet" in few["sentence"]
+    many = asked(write(tmp_path / "many.csv", clear(100, 195)), "--holdout", "0.35")
+    assert many["answer"] == "paid" and not many["metrics"]["margin"]["absolute"]["sequence"]["early"]
+    enough = asked(write(tmp_path / "few.csv", clear(95, 195)), "--holdout", "0.35", "--detect", "5")
+    assert enough["sentence"].startswith("Not enough people yet: the smaller arm has 95 of the 100")
+
+
 def test_the_sentence_is_about_what_varies(tmp_path: Path) -> None:
     rows = [(row[0], row[1], row[2], 0, 0, 0) for row in plain(shop(3000, lift=0.6))]
     told = asked(write(tmp_path / "customers.csv", rows))

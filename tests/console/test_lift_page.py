@@ -111,7 +111,8 @@ def test_its_pictures_are_drawn_where_the_numbers_are(history: tuple[dict[str, A
             return left + (value - first) / (last - first) * (right - left)
 
         for estimate in estimates:
-            shapes = {attrs["class"]: attrs for _, attrs in pictures.pop(0) if "class" in attrs}
+            shapes = {str(attrs["class"]).split()[0]: attrs for _, attrs in pictures.pop(0) if "class" in attrs}
+            assert (shapes["always"]["class"] == "always early") == estimate["sequence"]["early"]
             bar = {name: float(str(shapes["once"][name]).rstrip("%")) for name in ("x", "width")}
             line = [float(str(shapes["always"][name]).rstrip("%")) for name in ("x1", "x2")]
             assert float(str(shapes["dot"]["cx"]).rstrip("%")) == pytest.approx(at(estimate["value"]), abs=0.1)
@@ -198,6 +199,15 @@ def test_too_few_people_are_shown_how_far_it_is(tmp_path: Path) -> None:
     )
 
 
+def test_an_arm_too_small_for_a_sequence_is_marked(tmp_path: Path) -> None:
+    table, html = write(tmp_path / "customers.csv", plain(shop(200, lift=0))), tmp_path / "lift.html"
+    told = asked(table, "--html", str(html))
+    assert told["people"]["holdout"] < 100 and told["metrics"]["margin"]["absolute"]["sequence"]["early"]
+    said = html.read_text(encoding="utf-8")
+    assert "dashed: too early, an arm has fewer than 100 people" in said
+    assert [row[3] for row in Read(said).tables["Absolute lift"][1:]] == ["too early"] * 5
+
+
 def test_a_broken_split_is_said_before_any_picture(tmp_path: Path) -> None:
     table, html = write(tmp_path / "customers.csv", plain(shop(2000, lift=0.5))), tmp_path / "lift.html"
     asked(table, "--holdout", "0.1", "--html", str(html))
@@ -230,7 +240,7 @@ def estimate(low: float, high: float) -> dict[str, Any]:
         "value": (low + high) / 2,
         "low": low,
         "high": high,
-        "sequence": {"low": 2 * low - high, "high": 2 * high - low},
+        "sequence": {"low": 2 * low - high, "high": 2 * high - low, "early": False},
     }
 
 
