@@ -15,7 +15,7 @@ from agents.intercom import Known, Overtaken, Refused, Talking, TryLater, Unknow
 from agents.measures import DELIVERED
 from agents.outcomes import counted_as, outcome, talked
 from contracts.commands import Command
-from contracts.signals import Conversed, Delivered
+from contracts.signals import Conversed, Delivered, Scalar
 
 IN_FLIGHT_MAX = 16  # at 0.11 s a call this is 145 calls a second, near the 167 of Intercom's default budget
 Lane = Literal["urgent", "settling"]
@@ -36,6 +36,8 @@ class Shower(Protocol):
         self, command: Command, known: Known, *, fresh: Callable[[], bool], urgent: bool, ask: bool, unseen: bool
     ) -> Known: ...
 
+    async def look(self, command: Command, *, intercom_id: str | None, urgent: bool) -> dict[str, Scalar] | None: ...
+
 
 class Contacts(Protocol):
     """The durable records of one partition."""
@@ -50,6 +52,7 @@ class _Partition:
         self.contacts = contacts
         self.caught_up = False
         self.settles_ms = 0  # no activation before: what was decided of the backlog may be on its way, too
+        self.doubted: set[str] = set()  # people of whom a former worker may have shown more than it wrote down
         self.held: set[str] = set()  # people whose activation waits until the partition is read to its end
 
 
@@ -108,6 +111,7 @@ class Courier:
         if after is not before:
             if not self._partitions[partition].caught_up:  # the former worker may have heard, and shown, some of this
                 after = desired.doubted(after, self._clock.now_ms())
+                self._partitions[partition].doubted.add(command.person)
             contacts.put(command.person, after)
             self.resume(partition, command.person)
         return after
@@ -118,6 +122,7 @@ class Courier:
         contact = owned.contacts.get(person)
         if contact is not None and contact.pending:
             owned.contacts.put(person, desired.doubted(contact, self._clock.now_ms()))
+            owned.doubted.add(person)
             self.resume(partition, person)
 
     def resume(self, partition: int, person: str) -> None:
@@ -256,6 +261,8 @@ class Courier:
             refusal = "expired"
         else:
             try:
+                if await self._passed(owned, partition, contact, command):
+                    return
                 known = await self._show(owned, partition, contact, command)
             except (TryLater, Unknown, Overtaken, Talking) as failure:
                 if self._partitions.get(partition) is owned:
@@ -265,11 +272,30 @@ class Courier:
                 known, refusal = refused.known or contact.known, refused.reason
         if self._partitions.get(partition) is not owned:
             return  # another worker owns the person now and repeats the revision
+        owned.doubted.discard(person)
         DELIVERED.labels(counted_as(refusal)).inc()
         self._keep(owned, person, lambda kept: desired.learned(kept, known))
         await self._deliver(outcome(command, refusal, known, self._clock.now_ms()))
         if self._partitions.get(partition) is owned:
             self._keep(owned, person, lambda kept: desired.settled(kept, command.revision, refusal))
+
+    async def _passed(self, owned: _Partition, partition: int, contact: Contact, command: Command) -> bool:
+        """Whether a former worker showed what was told after the withdrawal that is owed: nothing older may follow that."""
+        if contact.owed is None or command.person not in owned.doubted:
+            return False
+        try:
+            shown = await self._intercom.look(command, intercom_id=contact.known.intercom_id, urgent=True)
+        except Refused:
+            shown = None  # the withdrawal itself will say why
+        if self._partitions.get(partition) is not owned:
+            return True
+        owned.doubted.discard(command.person)
+        kept = owned.contacts.get(command.person)
+        assert kept is not None, "records are replaced and never removed"
+        after = desired.passed(kept, shown or {})
+        if after is not kept and not desired.expired(after, self._ready_ms(owned, after)):
+            owned.contacts.put(command.person, after)
+        return not self._fresh(owned, partition, command)
 
     async def _show(self, owned: _Partition, partition: int, contact: Contact, command: Command) -> Known:
         talked_ms = command.talked_ms

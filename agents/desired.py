@@ -3,17 +3,21 @@
 Pure: a command and the present time in, a record out. The newest revision wins, so a backlog collapses to one call.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from agents.intercom.known import Known
 from contracts import versions
 from contracts.commands import Command
+from contracts.signals import Scalar
 
 MOMENT = "cio_moment"
 MOMENT_ENDS = "cio_moment_expires_at"
 BACKOFF_FIRST_MS = 2_000  # a write whose answer was lost is over by then
 BACKOFF_MAX_MS = 60_000  # a withdrawal is tried for ever, but not more often than this
 DOUBLINGS_MAX = 5  # 2 s doubled five times is beyond the longest pause
+BEGUN_MAX = 8  # moments told while one withdrawal is owed; of one that is forgotten the withdrawal goes once more
 SEARCH_LAG_MS = 180_000  # recorded searches were right after two minutes, another sender waits three
 TAG = b"C1"  # kind and version of a stored record
 
@@ -23,6 +27,7 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     unseen_until_ms: until then a contact may exist that no search shows, since a create of ours is in doubt.
     owed: a command without outcome that takes back what may still be shown; a newer activation does not hold it up.
+    begun: (name, end) of the moments that were to be shown since, the newest last.
     since_ms: when the courier first heard of the activation that waits. not_before_ms: no attempt earlier than this.
     attempts: failed ones since the last outcome. refusal: reason of the last outcome where it was a refusal.
     """
@@ -38,6 +43,7 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     erased: bool = False
     owed: Command | None = None
     unseen_until_ms: int = 0
+    begun: tuple[tuple[Scalar, Scalar], ...] = ()
 
     @property
     def pending(self) -> bool:
@@ -99,6 +105,7 @@ def desire(contact: Contact, command: Command, now_ms: int, *, flying: bool = Fa
         not_before_ms=min(contact.not_before_ms, now_ms + BACKOFF_FIRST_MS),  # what is new waits for no old failures
         erased=command.erase,
         owed=contact.next if holds_up else None,
+        begun=(*contact.begun, _moment(command.attributes))[-BEGUN_MAX:] if holds_up else (),
     )
 
 
@@ -123,6 +130,22 @@ def _goes_on(waiting: Command, newer: Command) -> bool:
     """Facts of a person whose activation still waits: the newer command shows the same moment and lacks its making."""
     moment = waiting.attributes.get(MOMENT)
     return waiting.activates and not newer.activates and not newer.erase and newer.attributes.get(MOMENT) == moment
+
+
+def _moment(attributes: Mapping[str, Scalar]) -> tuple[Scalar, Scalar]:
+    """What tells one moment of a person from another, as far as Intercom shows it."""
+    return attributes.get(MOMENT), attributes.get(MOMENT_ENDS)
+
+
+def passed(contact: Contact, shown: Mapping[str, Scalar]) -> Contact:
+    """The record without what is owed, where the contact shows a moment that was told later; else unchanged.
+
+    shown: as read just now. What else it shows stays in doubt, so the moment is written in full when its time comes.
+    """
+    name, ends_s = _moment(shown)
+    if contact.owed is None or name is None or (name, ends_s) not in contact.begun:
+        return contact
+    return msgspec.structs.replace(contact, owed=None, begun=())
 
 
 def expired(contact: Contact, now_ms: int) -> bool:
@@ -174,7 +197,13 @@ def settled(contact: Contact, revision: int, refusal: str | None) -> Contact:
         return Contact(revision=revision, settled=revision, erased=True, refusal=refusal)
     owed = contact.owed if contact.owed is not None and contact.owed.revision != revision else None
     return msgspec.structs.replace(
-        contact, settled=max(contact.settled, revision), attempts=0, not_before_ms=0, refusal=refusal, owed=owed
+        contact,
+        settled=max(contact.settled, revision),
+        attempts=0,
+        not_before_ms=0,
+        refusal=refusal,
+        owed=owed,
+        begun=contact.begun if owed is not None else (),
     )
 
 

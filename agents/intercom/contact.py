@@ -26,6 +26,7 @@ from contracts.signals import Scalar
 
 VANISHED_SECONDS = 5.0  # whoever deletes or merges a contact under our hands is at work right now
 UNSEEN_SECONDS = 20.0  # between two searches for a contact that we may have made; the index is minutes behind
+WRITES_MAX = 4  # of one command while its attributes vanish; those that vanish faster are waited for
 LOOKUPS_MAX = 2  # a contact may vanish under a call once; twice within one call means that somebody fights us
 _ID = re.compile(r"id=(\w+)")
 
@@ -109,14 +110,20 @@ class Intercom:
             failure.known = attempt.known
             raise
 
-    async def look(self, command: Command) -> dict[str, Scalar] | None:
+    async def look(
+        self, command: Command, *, intercom_id: str | None = None, urgent: bool = False
+    ) -> dict[str, Scalar] | None:
         """What the contact of the command's person shows now under the command's names; None where there is no contact.
 
-        Writes nothing. TryLater, Refused (Ambiguous) or Unauthorized.
+        intercom_id: the contact's, where it is known. urgent: may use what the budget keeps back. Writes nothing.
+        TryLater, Unknown, Refused (Ambiguous) or Unauthorized.
         """
-        found = await find(self._line, external_id=command.external_id, email=command.email)
-        if found is not None and command.external_id is None:
-            found = await read(self._line, f"/contacts/{found['id']}")  # a search shows the past
+        line = self._line.errand(urgent=urgent, fresh=current)
+        found: dict[str, Any] | None = {"id": intercom_id}
+        if intercom_id is None:
+            found = await find(line, external_id=command.external_id, email=command.email)
+        if found is not None and (intercom_id is not None or command.external_id is None):
+            found = await read(line, f"/contacts/{found['id']}")  # a search shows the past
         if found is None:
             return None
         shown = found.get("custom_attributes") or {}
@@ -131,19 +138,27 @@ class Intercom:
         self._types = {field.name: field.data_type for field in manifest}
 
     async def _registered(self, attempt: "_Attempt", line: Line) -> Known:
-        """An attribute that Intercom does not know (somebody archived it) is registered once more, then written again."""
-        try:
-            return await attempt.run()
-        except Invalid:
-            if not self._manifest:
-                raise
+        """Where Intercom does not know an attribute (somebody took it away), all are registered and the write repeated.
+
+        Another may vanish right after the first was made, so this is done more than once, as long as the refusal speaks
+        of an attribute that does not exist. A write that is refused for anything else is repeated once.
+        """
+        for repeat in range(WRITES_MAX):
+            try:
+                return await attempt.run()
+            except Invalid as invalid:
+                if not self._manifest or (repeat > 0 and not invalid.vanished):
+                    raise
+                await self._register_again(line)
+        raise TryLater(VANISHED_SECONDS, "attributes vanish as fast as they are made", shared=False)
+
+    async def _register_again(self, line: Line) -> None:
         try:
             await registration.register(line, self._manifest)
+        except (TryLater, Unknown, Unauthorized, Overtaken):
+            raise
         except Failure as failure:
-            if isinstance(failure, TryLater | Unknown | Unauthorized | Overtaken):
-                raise
             raise Refused("attributes_unfit") from failure
-        return await attempt.run()
 
 
 class _Attempt:

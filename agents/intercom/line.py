@@ -19,6 +19,7 @@ WRITE_SECONDS = 5.0  # bodies are a few kilobytes
 POOL_SECONDS = 5.0  # callers are bounded, so waiting long for a connection means the line is stuck
 CONNECTIONS_MAX = 32  # above the courier's bound on calls in flight, so the pool never is the limit
 PAUSE_SECONDS = 2.0  # after a connection that did not come about
+UNKNOWN_ATTRIBUTE = "does not exist"  # of "Custom attribute 'x' does not exist"
 FAILURES_SHARED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing was sent
 
 
@@ -46,7 +47,11 @@ class Conflict(Refused):
 
 
 class Invalid(Refused):
-    """400 `parameter_invalid`: an unknown attribute, or a value that does not fit."""
+    """400 `parameter_invalid`: an unknown attribute, or a value that does not fit; which of them only the message says."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("parameter_invalid")
+        self.vanished = UNKNOWN_ATTRIBUTE in message
 
 
 def client(*, base_url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -147,7 +152,7 @@ class Line:
         raise Unknown(f"the answer was lost ({why})")
 
     def _fail(self, answer: httpx.Response, harmless: bool) -> NoReturn:
-        """Status first, code second; the message is read for a 409 alone, because its id stands nowhere else."""
+        """Status first, code second; the message is read for what stands nowhere else: the id of a 409, which 400 it is."""
         status, (code, message) = answer.status_code, _first_error(answer)
         if status == 429:
             raise TryLater(until_reset_seconds(answer), "the rate limit is used up", shared=True)
@@ -162,7 +167,7 @@ class Line:
         if status == 408 or status >= 500:
             self._lost(f"status {status}", harmless)
         if status == 400 and code == "parameter_invalid":
-            raise Invalid(code)
+            raise Invalid(message)
         raise Refused(code or f"status_{status}")
 
 

@@ -25,6 +25,8 @@ GAPS_SECONDS = ((0.0, 0.0), (0.0, 0.4), (0.05, 5.0), (5.0, 12.0), (12.0, 90.0))
 SOON_MS = 20_000  # an activation that expires within the story
 STRUCK_MS = 6_000  # a first activation is shown by then, mostly
 ENDS_MS = START_MS + 100 * 3_600_000
+DEATH_MS = 5_400  # after an activation was told it has mostly just been written, and no record says so yet
+SUCCESSOR_MS = 17_000  # between the death of a worker and the first activation of the next one
 BEFORE_SECONDS = 130  # what exists before the story is in the search index by then
 
 
@@ -49,7 +51,7 @@ class Shopper(NamedTuple):
 def draw(commands_min: int, seed: int) -> list[Shopper]:
     """Shoppers with at least so many commands between them."""
     rng = random.Random(seed)
-    span_seconds = commands_min / 11  # some 40 requests a second, of the 133 that the default budget leaves
+    span_seconds = commands_min / 8  # some 30 requests a second, since each 429 stops them all for ten seconds
     fates = [fate for fate, share in SHARES.items() for _ in range(share)]
     shoppers: list[Shopper] = []
     total = 0
@@ -63,6 +65,21 @@ def draw(commands_min: int, seed: int) -> list[Shopper]:
 
 def fates(shoppers: list[Shopper]) -> Counter[str]:
     return Counter(shopper.fate for shopper in shoppers)
+
+
+def deaths(shoppers: list[Shopper], count: int) -> list[int]:
+    """When the worker dies: right after a moment was shown of which only the successor hears that it is over. `count` at most."""
+    hurtful = sorted(shopper.told[-2].at_ms + DEATH_MS for shopper in shoppers if _hurts(shopper))
+    count = min(count, len(hurtful))
+    return [hurtful[len(hurtful) * number // count] for number in range(count)]
+
+
+def _hurts(shopper: Shopper) -> bool:
+    """Whether the last moment begins anew, in a contact that stands in the records, and ends before a successor shows it."""
+    first, (before, begun, over) = shopper.told[0], (shopper.told[0], *shopper.told)[-3:]
+    known = shopper.fate not in (*AMBIGUOUS, *UNRESTORABLE) and before.at_ms - first.at_ms > DEATH_MS
+    anew = [told.command.activates for told in (first, before, begun, over)] == [True, False, True, False]
+    return known and anew and DEATH_MS < over.at_ms - begun.at_ms < DEATH_MS + SUCCESSOR_MS
 
 
 def _shopper(rng: random.Random, number: int, fate: Fate, span_seconds: float) -> Shopper:
@@ -92,7 +109,7 @@ def _command(rng: random.Random, number: int, fate: Fate, revision: int, at_ms: 
     facts = {"lifetime_orders": revision, "last_cart_value": float(rng.randint(0, 900))}
     if not begins:
         return withdrawal(revision, person, attributes=calm(**facts), **names)
-    expires_ms = at_ms + SOON_MS if rng.random() < 0.15 else ENDS_MS
+    expires_ms = at_ms + SOON_MS if rng.random() < 0.15 else ENDS_MS + revision * 60_000  # no two moments end together
     attributes = shown(**facts, cio_moment_expires_at=expires_ms // 1000)
     event = ContactEvent("cart_abandoned_high_aov", at_ms // 1000, {"tier": "vip"})
     return activation(

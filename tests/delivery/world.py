@@ -13,7 +13,7 @@ from agents.courier import Courier
 from agents.intercom import Intercom, Known
 from contracts.commands import Command
 from contracts.fields import manifest
-from contracts.signals import Conversed, Delivered
+from contracts.signals import Conversed, Delivered, Scalar
 from rehearsal.intercom import REQUESTS_PER_WINDOW, intercom_app
 from rehearsal.intercom_workspace import Contact, Workspace
 from rehearsal.virtual_time import LoopClock
@@ -28,7 +28,6 @@ HURT = 0.08  # of the requests meet a fault on the way
 BUSY, BROKEN, BAD_EVENT = 0.008, 0.015, 0.06  # of the requests are answered so, and not done
 VANISHES, IS_ARCHIVED = 0.012, 0.001  # of the writes find an attribute gone, or archived for a moment
 ARCHIVED_SECONDS = 1.5
-VANISHES_AGAIN_MS = 3_000
 TOLD_AGAIN = 0.05  # of the commands are followed by an older one of the same person
 DOWN_SECONDS = 12  # between two workers: the session of the first is over, and so is what it had sent
 COMMIT_SECONDS = 1.0  # what was recorded since is lost with a worker
@@ -47,12 +46,11 @@ class World:
         self.struck: Counter[str] = Counter()
         self.struck_ms: dict[str, int] = {}
         self.archived_attributes = 0
-        self._vanished_ms = 0
         self._begun = False  # faults begin with the first command
         self.kept = Kept()
         self.told = 0
         self._rng = random.Random(seed + 1)
-        self._restarts = restarts
+        self._deaths = plan.deaths(shoppers, restarts)
         self._by_person = {shopper.person: shopper for shopper in shoppers}
         self._log: list[Command] = []
         self._durable: tuple[Kept, int] = (Kept(), 0)
@@ -78,13 +76,13 @@ class World:
         await self.intercom.register(self._manifest)
         self._begun = True
         coming = sorted(self._events(), key=lambda event: event[:2])
-        restarts = [len(coming) * (number + 1) // (self._restarts + 1) for number in range(self._restarts)]
         working = self._work(Kept(), [])
         committing = asyncio.create_task(self._commit())
         try:
-            for number, (at_ms, _, happens) in enumerate(coming):
+            for at_ms, _, happens in coming:
                 await asyncio.sleep(max(0, at_ms - self.clock.now_ms()) / 1000)
-                if number in restarts:
+                if self._deaths and self._deaths[0] <= at_ms:
+                    del self._deaths[0]
                     working = await self._restart(working)
                 happens()
                 if working.done():
@@ -109,6 +107,10 @@ class World:
     ) -> Known:
         with speaking_for(command):
             return await self.intercom.show(command, known, fresh=fresh, urgent=urgent, ask=ask, unseen=unseen)
+
+    async def look(self, command: Command, *, intercom_id: str | None, urgent: bool) -> dict[str, Scalar] | None:
+        with speaking_for(command):
+            return await self.intercom.look(command, intercom_id=intercom_id, urgent=urgent)
 
     def contact(self, shopper: Shopper) -> Contact | None:
         """The one that stands for the shopper, whatever its condition; where it was merged, the one that it became."""
@@ -211,10 +213,6 @@ class World:
         if request.method == "PUT":
             self._compare(request.url.path.rpartition("/")[2], body, command)
         drawn, names = self._rng.random(), sorted(body.get("custom_attributes") or ())
-        if self.clock.now_ms() - self._vanished_ms < VANISHES_AGAIN_MS:
-            return  # two in a row would be one too many for any sender
-        if names and drawn < VANISHES + IS_ARCHIVED:
-            self._vanished_ms = self.clock.now_ms()
         if names and drawn < VANISHES:
             self.workspace.attributes.pop(self._rng.choice(names), None)
         elif names and drawn < VANISHES + IS_ARCHIVED:

@@ -1,5 +1,10 @@
 """The adapter's branches, each against the rehearsed Intercom and the official description."""
 
+import asyncio
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
 import httpx
 import msgspec
 import pytest
@@ -8,6 +13,7 @@ from openapi_core.validation.request.exceptions import RequestValidationError
 from openapi_core.validation.response.exceptions import ResponseValidationError
 
 from agents.intercom import Ambiguous, Intercom, Known, Refused, TryLater, Unauthorized, Unfit, Unknown
+from agents.intercom.contact import WRITES_MAX
 from contracts.commands import Command
 from contracts.fields import manifest
 from rehearsal.intercom import intercom_app
@@ -178,6 +184,69 @@ async def test_an_attribute_that_vanished_is_registered_again(scene: Scene) -> N
     del scene.workspace.attributes[FLAG]
     await show(scene, activation())
     assert scene.contact().custom[FLAG] is True
+
+
+class Vanishing(dict[str, dict[str, Any]]):
+    """Attributes of a workspace in which others vanish, one each time that one is made."""
+
+    def __init__(self, attributes: dict[str, dict[str, Any]], names: Iterable[str]) -> None:
+        super().__init__(attributes)
+        self._names = iter(names)
+        self.made = 0
+
+    def __setitem__(self, name: str, attribute: dict[str, Any]) -> None:
+        super().__setitem__(name, attribute)
+        self.made += 1
+        self.pop(next(self._names, ""), None)
+
+
+async def test_attributes_that_vanish_while_others_are_made_anew_refuse_no_withdrawal(scene: Scene) -> None:
+    known = await show(scene, activation())
+    scene.workspace.attributes = Vanishing(scene.workspace.attributes, ["cio_moment", "last_cart_value"])
+    del scene.workspace.attributes[FLAG]
+    await show(scene, withdrawal(), known)
+    assert scene.contact().custom[FLAG] is False
+    assert scene.workspace.attributes.made == 3
+
+
+async def test_attributes_that_vanish_as_fast_as_they_are_made_are_waited_for_and_not_refused(scene: Scene) -> None:
+    known = await show(scene, activation())
+    scene.workspace.attributes = Vanishing(scene.workspace.attributes, itertools.cycle(["cio_moment", FLAG]))
+    del scene.workspace.attributes[FLAG]
+    with pytest.raises(TryLater) as caught:
+        await show(scene, withdrawal(), known)
+    assert not caught.value.shared
+    assert scene.workspace.attributes.made == WRITES_MAX
+
+
+async def test_of_two_calls_that_miss_an_attribute_both_go_on_though_one_of_them_makes_it(scene: Scene) -> None:
+    people = ("id:1", "id:2", "id:3")
+    known = {person: await show(scene, activation(person=person)) for person in people}
+    scene.workspace.attributes = Vanishing(scene.workspace.attributes, ["cio_moment", "last_cart_value"])
+    del scene.workspace.attributes[FLAG]
+    await asyncio.gather(*(show(scene, withdrawal(person=person), known[person]) for person in people))
+    assert [scene.contact(person.removeprefix("id:")).custom[FLAG] for person in people] == [False] * 3
+
+
+async def test_a_write_that_is_refused_though_no_attribute_is_missing_is_repeated_once(scene: Scene) -> None:
+    known = await show(scene, activation())
+    refused: list[str] = []
+
+    async def invalid(request: httpx.Request) -> httpx.Response:
+        if request.method != "PUT":
+            return await scene.validated.handle_async_request(request)
+        refused.append(request.url.path)
+        return httpx.Response(400, json={"type": "error.list", "errors": [{"code": "parameter_invalid"}]})
+
+    intercom = Intercom(
+        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms, transport=httpx.MockTransport(invalid)
+    )  # fmt: skip
+    await intercom.register(scene.manifest)
+    with pytest.raises(Refused) as caught:
+        await intercom.show(withdrawal(), known)
+    await intercom.close()
+    assert caught.value.reason == "parameter_invalid"
+    assert len(refused) == 2, "without a word of what is missing, an attribute may be"
 
 
 async def test_registering_creates_what_is_missing_once(scene: Scene) -> None:

@@ -162,10 +162,10 @@ async def test_no_activation_goes_before_what_was_accepted_in_the_meantime_was_j
 
 async def test_the_background_pass_runs_beside_it_and_waits_until_its_partition_was_read() -> None:
     class Edited(FakeIntercom):
-        looks = 0
-
-        async def look(self, command: Command) -> dict[str, Scalar]:
-            self.looks += 1
+        async def look(
+            self, command: Command, *, intercom_id: str | None = None, urgent: bool = False
+        ) -> dict[str, Scalar]:
+            self.looks.append((command.revision, intercom_id, urgent))
             return {**command.attributes, FLAG: None}
 
         def wanted(self, command: Command) -> dict[str, Scalar]:
@@ -185,7 +185,7 @@ async def test_the_background_pass_runs_beside_it_and_waits_until_its_partition_
     running = asyncio.create_task(courier.run())
     app.position = 1
     await courier.look()
-    await until(lambda: intercom.looks > 0 and len(app.produced) > 0)
+    await until(lambda: len(intercom.looks) > 0 and len(app.produced) > 0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert intercom.calls[0] == (command.person, 1), "it was shown again, by the courier"

@@ -155,6 +155,19 @@ async def test_a_look_shows_the_present_and_follows_a_merge(scene: Scene, world:
     assert await scene.intercom.look(activation(person="id:nobody")) is None
 
 
+async def test_a_look_by_intercoms_own_id_takes_one_call_and_follows_a_merge(scene: Scene, world: World) -> None:
+    known = world.kept["id:42"].known.intercom_id
+    before = len(scene.calls())
+    looked = await scene.intercom.look(activation(), intercom_id=known, urgent=True)
+    assert looked is not None and looked[FLAG] is True
+    assert [path for _, path, _ in scene.calls()[before:]] == [f"/contacts/{known}"]
+    other = scene.workspace.create({"external_id": "7"})
+    scene.workspace.merge(scene.contact().id, other["id"])
+    looked = await scene.intercom.look(activation(), intercom_id=known)
+    assert looked is not None and looked[FLAG] is None
+    assert await scene.intercom.look(activation(), intercom_id="gone") is None
+
+
 async def test_a_look_by_email_does_not_believe_the_search_about_attributes(scene: Scene) -> None:
     command = activation(person="email:a@example.com", external_id=None, email="a@example.com")
     made = scene.workspace.create({"email": "a@example.com", "custom_attributes": {FLAG: True}})

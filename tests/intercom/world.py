@@ -9,7 +9,7 @@ from agents.courier import Courier
 from agents.desired import Contact
 from agents.intercom import Known
 from contracts.commands import Command
-from contracts.signals import Conversed, Delivered
+from contracts.signals import Conversed, Delivered, Scalar
 from tests.intercom.scene import HandClock
 
 SETTLE_SECONDS = 5.0
@@ -32,6 +32,9 @@ class FakeIntercom:
         self.known: list[Known] = []
         self.fresh: list[bool] = []  # whether each still was, when the gate opened
         self.answers: list[Exception] = []
+        self.looks: list[tuple[int, str | None, bool]] = []  # (revision, intercom_id, urgent) of each
+        self.shows: dict[str, Scalar] | Exception | None = None  # what a look finds
+        self.meanwhile: Callable[[], object] | None = None  # happens during a look
         self.gate: asyncio.Event | None = None
         self.open = 0
         self.open_max = 0
@@ -55,6 +58,16 @@ class FakeIntercom:
             self.open -= 1
         event = (command.event.name, command.event.created_s) if command.event is not None else known.event
         return Known(intercom_id="a1", attributes=dict(command.attributes), event=event)
+
+    async def look(
+        self, command: Command, *, intercom_id: str | None = None, urgent: bool = False
+    ) -> dict[str, Scalar] | None:
+        self.looks.append((command.revision, intercom_id, urgent))
+        if self.meanwhile is not None:
+            self.meanwhile()
+        if isinstance(self.shows, Exception):
+            raise self.shows
+        return self.shows
 
 
 class World:
