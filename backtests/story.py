@@ -12,10 +12,13 @@ import msgspec
 from backtests import story_words
 from backtests.story_words import Clock
 from backtests.trail import Outcome, Trail
+from backtests.why import Why
 from contracts.decisions import Decision
-from contracts.instant import from_rfc3339, to_rfc3339
+from contracts.instant import MINUTE_MS, from_rfc3339, to_rfc3339
+from contracts.signals import strength
 
 SENTENCE = "cio_moment_reason"
+SHORT_MS = 10 * MINUTE_MS  # of a shorter moment the seconds are told
 UNHEARD = "event_"  # before the reason for which Intercom refused the event of a contact that shows its moment
 
 
@@ -24,18 +27,20 @@ def story(trail: Trail, at_ms: int) -> dict[str, Any]:
 
     now: `in_moment`, `held_out` (the same, of a person whom Intercom is not to show), `out`, `never`, `unknown` or `erased`.
     decisions: as they stand in their topic, each with `words`, `because` (the sentence that Intercom was to show, where it is
-    known) and `intercom` (what became of it there, None where that is unknown or nothing was to be shown).
+    known) and `intercom` (what became of it there, None where that is unknown or nothing was to be shown). absent: of a
+    replay, for each other audience of the policy, highest first, what keeps the person out (the words of backtests/why.py).
     """
     told = _Told(trail, at_ms)
     erased = trail.erased_ms is not None
     return {
         "asked": trail.key,
         "person": trail.key if erased else trail.links.owner(trail.key),
-        "keys": [trail.key] if erased else sorted(trail.keys),
+        "keys": [trail.key] if erased else sorted(key for key in trail.keys if strength(key) >= 0),
         "as_of": to_rfc3339(at_ms),
         "now": told.now,
         "sentence": told.sentence(),
         "decisions": [told.decision(one) for one in told.made],
+        "absent": [told.absence(*one) for one in trail.absent.items() if told.outside(one[0])],
         "deliveries": [_delivery(one._replace(key=trail.key) if erased else one) for one in told.heard],
     }
 
@@ -49,6 +54,13 @@ class _Told:
         self.heard = [one for one in trail.outcomes if since_ms <= one.at_ms <= at_ms]
         self._current = _current(self.made)
         self.now = self._now()
+
+    def outside(self, audience: str) -> bool:
+        inside = self._current is not None and self._current.audience == audience and not self._over(self._current)
+        return self._trail.erased_ms is None and not inside
+
+    def absence(self, audience: str, why: Why) -> dict[str, Any]:
+        return {"audience": audience, "why": why.word, "detail": why.detail}
 
     def decision(self, one: Decision) -> dict[str, Any]:
         outcome = self._outcome(one)
@@ -70,7 +82,7 @@ class _Told:
             return known if self._trail.known else "Nothing is known of this person."
         if self._current is not None:
             return self._inside(self._current, clock)
-        return f"Not in any moment now. {self._last(self.made[-1], clock)}"
+        return f"Not in any moment now. {self._last(self.made[-1])}"
 
     def _now(self) -> str:
         if self._trail.erased_ms is not None:
@@ -110,11 +122,14 @@ class _Told:
         event = f"; its event was refused ({unheard})" if outcome.reason else ""
         return f" Shown in Intercom since {clock.at(first)}{event}."
 
-    def _last(self, last: Decision, clock: Clock) -> str:
+    def _last(self, last: Decision) -> str:
         words = story_words.reason(last)
         if last.outcome != "withdrawn":
-            return f"Last: {last.audience} was held back at {clock.at(_ms(last.at))}: {words}."
+            ended = next((one for one in reversed(self.made) if one.outcome == "withdrawn"), None)
+            before = f" Before: {self._last(ended).removeprefix('Last: ')}" if ended is not None else ""
+            return f"Last: {last.audience} was held back at {Clock().at(_ms(last.at))}: {words}.{before}"
         begun = self._begun(last)
+        clock = Clock(seconds=_ms(last.at) - _ms(begun.at) < SHORT_MS)
         told = f"Last: {last.audience}, {clock.at(_ms(begun.at))} to {clock.at(_ms(last.at))}, withdrawn: {words}."
         return f"{told}{self._taken_back(last, clock)}"
 

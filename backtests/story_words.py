@@ -5,6 +5,7 @@ import re
 from contracts.decisions import Clause, Decision, Reason
 from contracts.instant import from_rfc3339, to_rfc3339
 from contracts.signals import Scalar
+from streams.identity import CAME_ALONG
 
 REASONS: dict[Reason, str] = {
     "qualified": "it fits, and nothing holds it back",
@@ -21,7 +22,7 @@ REASONS: dict[Reason, str] = {
     "cap": "the person has had as many moments as the cap allows",
     "pressure": "Customer.io has just written to the person",
     "priority": "a more important moment has the place",
-    "no_longer_true": "the conditions do not hold any more",
+    "no_longer_true": "it is not true any more",
     "expired": "its time is over",
     "policy_changed": "the policy was changed",
     "moved": "it goes on under a stronger key of the person",
@@ -50,17 +51,18 @@ MONEY = "_value"  # facts of this ending are money
 
 
 class Clock:
-    """Instants in UTC to the minute; the day is named where it is another than the one named before."""
+    """Instants in UTC, to the minute or to the second; the day is named where it is another than the one named before."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, seconds: bool = False) -> None:
         self._day = ""
+        self._chars = len("11:00:00") if seconds else len("11:00")
 
     def at(self, at_ms: int) -> str:
         day, _, time = to_rfc3339(at_ms).partition("T")
         if day == self._day:
-            return time[:5]
+            return time[: self._chars]
         self._day = day
-        return f"{day} {time[:5]} UTC"
+        return f"{day} {time[: self._chars]} UTC"
 
 
 def refusal(reason: str | None) -> str:
@@ -94,6 +96,8 @@ def value(name: str, seen: Scalar) -> str:
 
 def reason(decision: Decision) -> str:
     """With what holds it back and until when, where the decision says so."""
+    if CAME_ALONG in decision.clauses:
+        return "it goes on, having come along with a weaker key of the person"
     words = REASONS[decision.reason]
     failed = next((one for one in decision.clauses if not one.held and one.clause in STEPS), None)
     if decision.outcome != "withheld" or failed is None:

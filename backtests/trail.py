@@ -9,11 +9,15 @@ from typing import NamedTuple
 
 from backtests.links import Links
 from backtests.replay import replay
+from backtests.why import Why, why
 from contracts.commands import Command
 from contracts.decisions import Decision
-from contracts.policy import Policy
+from contracts.instant import to_rfc3339
+from contracts.policy import Audience, Policy
 from contracts.signals import Claimed, Delivered, Erased, Marked, Moved, PersonSignal, Ruled, Signal, strength
+from streams import anchors
 from streams.partition import Partition
+from streams.person import State
 
 ROUNDS_MAX = 16  # each brings the keys that the one before has named; nobody has moved so often
 
@@ -35,6 +39,7 @@ class Trail:
     """key: as it was asked for. known: whether anything was told of the person at all.
 
     heard: whether outcomes would be known here; a replay asks Intercom nothing. erased_ms: when the person was erased.
+    absent: of a replay, what keeps the person out of each audience at its end.
     """
 
     def __init__(self, key: str, *, heard: bool) -> None:
@@ -43,6 +48,7 @@ class Trail:
         self.known = False
         self.erased_ms: int | None = None
         self.links = Links()
+        self.absent: dict[str, Why] = {}
         self._decisions: dict[str, Decision] = {}
         self._commands: dict[tuple[str, int], Command] = {}
         self._outcomes: dict[Outcome, None] = {}
@@ -131,10 +137,20 @@ def replayed(
             last_ms = signal.accepted_ms
             trail.links.take(signal)
     keys = trail.keys
-    for effects in replay(_watched(trail, keys, judging(signals())), Partition(policy, {}), until_ms=until_ms):
+    partition = Partition(policy, {})
+    for effects in replay(_watched(trail, keys, judging(signals())), partition, until_ms=until_ms):
         trail.decide(one for one in effects.decisions if one.person in keys)
         trail.command(one for one in effects.commands if one.person in keys)
-    return last_ms if until_ms is None else until_ms
+    end_ms = last_ms if until_ms is None else until_ms
+    state = partition.state(trail.key)
+    if end_ms is not None and state is not None and not state.erased:
+        trail.absent = {name: _why(state, name, audience, end_ms, policy) for name, audience in policy.by_priority}
+    return end_ms
+
+
+def _why(state: State, name: str, audience: Audience, at_ms: int, policy: Policy) -> Why:
+    anchored = anchors.newest(state, audience, policy)
+    return why(state, name, to_rfc3339(anchored.moment[0]) if anchored is not None else "", at_ms, policy)
 
 
 def _watched(trail: Trail, keys: frozenset[str], history: Iterable[PersonSignal]) -> Iterable[PersonSignal]:

@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from backtests import story_words
-from backtests.story_words import near
+from backtests.story_words import INSTANT, near
+from console.compare_table import WHY
 from contracts.decisions import Clause
 
+SAID_ALREADY = ("anchor", "spent")  # the detail says the same once more
 INDENT = " " * 12
 
 
@@ -34,6 +36,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
             yield ""
             yield day
         yield from lines
+    if told["absent"]:
+        yield ""
+        yield f"Why in no {'other ' if told['now'] in ('in_moment', 'held_out') else ''}moment then:"
+        yield from (_absence(one) for one in told["absent"])
 
 
 def _decision(one: dict[str, Any], owner: str) -> list[str]:
@@ -70,6 +76,14 @@ def _delivery(one: dict[str, Any]) -> list[str]:
 def _cause(one: dict[str, Any], day: str) -> str:
     kind, _, message = one["cause"].partition(":")
     return f"message {message} of {near(one['occurred_at'], day)}" if kind == "signal" else "time alone"
+
+
+def _absence(one: dict[str, Any]) -> str:
+    words = f"  {one['audience']}: {WHY[one['why']]}"
+    if one["why"] in SAID_ALREADY:
+        return words
+    detail = INSTANT.sub(lambda found: near(found[0], ""), one["detail"])
+    return f"{words} ({detail})"
 
 
 def _plain(line: str) -> str:

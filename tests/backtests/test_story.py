@@ -13,7 +13,7 @@ from backtests.trail import Trail, follow
 from contracts.decisions import Clause, Decision, Reason
 from contracts.instant import from_rfc3339
 from contracts.signals import Claimed, Paged, PersonSignal, Signal
-from tests.streams.histories import Run, added, histories, ordered, stamp
+from tests.streams.histories import Run, added, histories, ordered, stamp, track
 
 KEYS = ("id:me", "id:other", "email:me@x.org", "anon:a1", "cio:c1")
 
@@ -140,3 +140,24 @@ def test_what_held_a_moment_back_is_told_with_its_reason() -> None:
         "Not in any moment now. Last: high_aov_abandoner was held back at 2026-03-02 11:10 UTC: the person has bought, "
         "until 2026-03-03 09:00 UTC."
     )
+
+
+def test_a_moment_that_ended_before_another_was_held_back_is_told_with_it() -> None:
+    history = [
+        track("Subscription Cancel Started", "0m"),
+        added("serum", 240, "10m"),
+        track("Subscription Kept", "60m"),
+    ]
+    run = Run().play(history, until="3h")
+    told = _told(run.decisions, "2026-03-02T12:00:00Z")
+    assert told["sentence"] == (
+        "Not in any moment now. Last: high_aov_abandoner was held back at 2026-03-02 11:10 UTC: the person has had as many "
+        "moments as the cap allows, until 2026-03-03 09:00 UTC. Before: subscription_save, 2026-03-02 09:00 UTC to 10:00, "
+        "withdrawn: it is not true any more."
+    )
+
+
+def test_of_a_moment_shorter_than_ten_minutes_the_seconds_are_told() -> None:
+    history = [track("Subscription Cancel Started", "0m"), track("Subscription Kept", "1m")]
+    told = _told(Run().play(history, until="3h").decisions, "2026-03-02T12:00:00Z")
+    assert "subscription_save, 2026-03-02 09:00:00 UTC to 09:01:00, withdrawn" in str(told["sentence"])

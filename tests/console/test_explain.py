@@ -224,8 +224,19 @@ def test_a_history_of_calls_is_judged_by_the_policy_that_is_named(tmp_path: Path
     told = town.story("email:u9@x.org", str(calls))
     assert (told["person"], told["now"], told["as_of"]) == ("id:u9", "in_moment", at(180))
     assert told["sentence"].endswith("Left a cart of 240.00 USD (serums) and has not come back to it.")
+    absent = {one["audience"]: one["why"] for one in told["absent"]}
+    assert "high_aov_abandoner" not in absent and (absent["winback_vip"], absent["shipping_friction"]) == (
+        "anchor",
+        "anchor",
+    )
     assert town.story("anon:b-9", str(calls), "--policy", str(strict))["now"] == "never"
-    assert town.story("id:u9", str(calls), "--at", at(60))["now"] == "never"
+    early = town.story("id:u9", str(calls), "--at", at(60))
+    [why] = [one for one in early["absent"] if one["audience"] == "high_aov_abandoner"]
+    assert (early["now"], why["why"]) == ("never", "window")
+    assert (
+        "  high_aov_abandoner: its window was not open yet or over (open from 2026-03-02 11:01:00 to "
+        in (town.explain("id:u9", str(calls), "--at", at(60))[1])
+    )
 
 
 def test_with_a_policy_the_log_itself_is_judged_anew(tmp_path: Path, town: Town) -> None:
@@ -285,7 +296,7 @@ def test_what_a_terminal_would_act_on_is_left_out() -> None:
         )
     )  # fmt: skip
     told = {
-        "now": "in_moment", "sentence": "In a.", "person": ADA, "keys": [ADA], "as_of": at(1), "deliveries": [],
+        "now": "in_moment", "sentence": "In a.", "person": ADA, "keys": [ADA], "as_of": at(1), "deliveries": [], "absent": [],
         "decisions": [{**decision, "words": "w", "because": None, "intercom": None}],
     }  # fmt: skip
     assert "\u001b" not in text(told) and "message m[31m" in text(told)
