@@ -7,7 +7,7 @@ import msgspec
 
 from backtests import story_words
 from backtests.story_words import INSTANT, near
-from console.compare_table import WHY
+from console.compare_words import WHY
 from contracts.decisions import Clause
 
 SAID_ALREADY = ("anchor", "spent")  # the detail says the same once more
