@@ -10,9 +10,10 @@ from backtests import story_words
 from backtests.links import Links
 from backtests.story import story
 from backtests.trail import Trail, follow
+from contracts.commands import Command
 from contracts.decisions import Clause, Decision, Reason
 from contracts.instant import from_rfc3339
-from contracts.signals import Claimed, Paged, PersonSignal, Signal
+from contracts.signals import Claimed, Delivered, Paged, PersonSignal, Signal
 from tests.streams.histories import Run, added, histories, ordered, stamp, track
 
 KEYS = ("id:me", "id:other", "email:me@x.org", "anon:a1", "cio:c1")
@@ -161,3 +162,42 @@ def test_of_a_moment_shorter_than_ten_minutes_the_seconds_are_told() -> None:
     history = [track("Subscription Cancel Started", "0m"), track("Subscription Kept", "1m")]
     told = _told(Run().play(history, until="3h").decisions, "2026-03-02T12:00:00Z")
     assert "subscription_save, 2026-03-02 09:00:00 UTC to 09:01:00, withdrawn" in str(told["sentence"])
+
+
+CART = "high_aov_abandoner@2026-03-02T09:00:00.000Z"
+
+
+def heard(revision: int, at: str, outcome: str, reason: str | None = None, episode: str | None = None) -> Delivered:
+    told = {**stamp(at, name=f"delivered:{revision}"), "revision": revision, "outcome": outcome, "reason": reason}
+    return Delivered(episode=episode, **told)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "bought", "says"),
+    [
+        ([heard(1, "125m", "shown", "event_parameter_invalid", CART)], False,
+         "Shown in Intercom since 11:05; its event was refused (parameter_invalid)."),
+        ([heard(1, "125m", "refused", "expired", CART)], False,
+         "Intercom does not show it: its time was over before it could be shown."),
+        ([heard(1, "125m", "refused", "teapot", CART)], False, "Intercom does not show it: teapot."),
+        ([heard(1, "125m", "refused", "archived", CART), heard(1, "126m", "shown", None, CART)], False,
+         "Shown in Intercom since 11:06."),
+        ([heard(1, "125m", "shown", None, CART), heard(2, "151m", "refused", "archived")], True,
+         "Intercom shows it since 11:05 and refused the end: the contact is archived there; restore it if that is wanted."),
+        ([heard(1, "125m", "refused", "ambiguous", CART), heard(2, "151m", "shown")], True,
+         "Intercom never showed it: several contacts have this e-mail address; merge them there."),
+        ([heard(2, "151m", "shown")], True, "Intercom never showed it."),
+        ([heard(1, "125m", "shown", None, CART), heard(4, "155m", "shown")], True,
+         "Intercom showed it from 11:05 to 11:35."),
+    ],
+)  # fmt: skip
+def test_the_sentence_ends_with_what_intercom_made_of_it(outcomes: list[Delivered], bought: bool, says: str) -> None:
+    history = [added("serum", 240, "0m"), *([ordered("o-1", 240, "150m")] if bought else [])]
+    run = Run(outcomes=True).play(history, until="3h")
+    for commands in ([], run.commands):  # as when they are gone from their topic
+        trail = Trail("id:me", heard=True)
+        trail.decide(run.decisions)
+        trail.command(one for one in commands if isinstance(one, Command))
+        for outcome in outcomes:
+            trail.take(outcome)
+        assert str(story(trail, from_rfc3339("2026-03-02T12:00:00Z"))["sentence"]).endswith(says)
