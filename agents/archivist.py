@@ -6,7 +6,6 @@ it appears whole or not at all; the next run goes on after the last one. So noth
 
 import fcntl
 import os
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from agents import kafka_log
 from agents.kafka_log import Extent
 from agents.settings import Settings
 from agents.topic_plan import APP_NAME
-from contracts import decisions, signals
+from contracts import archive_files, decisions, signals
+from contracts.archive_files import ANY_DAY, JUDGED, SUFFIX, UNFINISHED
 from contracts.decisions import Decision
 from contracts.instant import DAY_MS, from_rfc3339
 from contracts.logged import Logged
@@ -28,8 +28,7 @@ from contracts.signals import Marked, Ruled, Signal
 from contracts.topics import DECISIONS, SIGNALS
 
 ROWS_MAX = 100_000  # of one file; some 20 MB in memory per partition, and large enough for a warehouse
-LOCK, JUDGED = ".lock", "judged.json"
-_NAME = re.compile(r"p(\d+)-(\d+)-(\d+)\.parquet")
+LOCK = ".lock"
 
 
 class NotArchived(Exception):
@@ -50,6 +49,7 @@ def archive(settings: Settings, folder: Path, *, over_gaps: bool = False) -> Arc
     The decisions are looked at before the log, so that whatever is archived of them has its cause in the archive.
     """
     with _alone(folder):
+        _clear(folder)
         judged = kafka_log.committed(settings, SIGNALS.name, group=APP_NAME)
         ends = {topic: kafka_log.extents(settings, topic) for topic in (DECISIONS.name, SIGNALS.name)}
         files: dict[str, int] = {}
@@ -61,13 +61,22 @@ def archive(settings: Settings, folder: Path, *, over_gaps: bool = False) -> Arc
     return Archived(files, rows)
 
 
+def _clear(folder: Path) -> None:
+    """Takes away what a killed run had begun to write: with its lock gone, nobody finishes it."""
+    for topic in (DECISIONS.name, SIGNALS.name):
+        for path in (folder / topic).glob(f"{ANY_DAY}/*{UNFINISHED}"):
+            if archive_files.held(path.name, suffix=UNFINISHED) is not None:
+                path.unlink()
+    (folder / JUDGED).with_suffix(UNFINISHED).unlink(missing_ok=True)
+
+
 def _left(folder: Path, ends: dict[int, Extent], over_gaps: bool) -> dict[int, Extent]:
     """What of each partition is not archived yet."""
     done: dict[int, int] = defaultdict(int)
-    for path in folder.glob("day=*/p*.parquet"):
-        match = _NAME.fullmatch(path.name)
-        if match is not None:
-            done[int(match[1])] = max(done[int(match[1])], int(match[3]) + 1)
+    for path in folder.glob(f"{ANY_DAY}/*{SUFFIX}"):
+        held = archive_files.held(path.name)
+        if held is not None:
+            done[held.partition] = max(done[held.partition], held.last + 1)
     left = {}
     for number, extent in ends.items():
         if number in done and extent.begin > done[number] and not over_gaps:
@@ -124,8 +133,8 @@ def _write(folder: Path, records: list[Logged], cells: Cells) -> None:
         "value": array([record.value for record in records], "binary"),
     }
     day = datetime.fromtimestamp(records[0].appended_ms / 1000, tz=UTC).date().isoformat()
-    name = f"p{records[0].partition:04d}-{records[0].offset:012d}-{records[-1].offset:012d}.parquet"
-    path = folder / f"day={day}" / name
+    extent = archive_files.Extent(records[0].partition, records[0].offset, records[-1].offset)
+    path = folder / archive_files.name_of(extent, day)
     path.parent.mkdir(parents=True, exist_ok=True)
     _whole(path, lambda unfinished: parquet.write_table(Table.from_pydict(columns), unfinished, compression="zstd"))
 
@@ -172,7 +181,7 @@ def _decision_cells(value: bytes) -> dict[str, Any]:
 
 def _whole(path: Path, write: Callable[[Path], object]) -> None:
     """The file appears with all its bytes, also over a loss of power."""
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(UNFINISHED)
     write(unfinished)
     _sync(unfinished)
     unfinished.replace(path)

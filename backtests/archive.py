@@ -1,10 +1,9 @@
-"""The archive: topics as Parquet files, `DIR/<topic>/day=<day>/p<partition>-<first offset>-<last offset>.parquet`.
+"""The archive: topics as Parquet files, each named after its records as contracts/archive_files.py says.
 
 A file's name says which records it holds, and holds all of them; so the folder alone says what is archived, and a reader sees
 where something is missing.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
@@ -14,11 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from backtests.history import HistoryError
+from contracts import archive_files
+from contracts.archive_files import ANY_DAY, JUDGED, SUFFIX
 from contracts.logged import Logged
 from contracts.topics import SIGNALS
 
-_NAME = re.compile(r"p(\d+)-(\d+)-(\d+)\.parquet")
-JUDGED = "judged.json"
 BATCH_ROWS = 4_096
 COLUMNS = ("partition", "offset", "appended_at", "value")
 
@@ -38,13 +37,13 @@ def is_archive(path: Path) -> bool:
 def pieces(folder: Path) -> dict[int, list[Piece]]:
     """The files of one topic's folder by partition, in order. HistoryError where records are missing or doubled."""
     found: dict[int, list[Piece]] = defaultdict(list)
-    for path in folder.glob("day=*/p*.parquet"):
-        match = _NAME.fullmatch(path.name)
-        if match is not None:
-            found[int(match[1])].append(Piece(int(match[2]), int(match[3]), path))
-    for number, held in found.items():
-        held.sort()
-        for before, after in pairwise(held):
+    for path in folder.glob(f"{ANY_DAY}/*{SUFFIX}"):
+        held = archive_files.held(path.name)
+        if held is not None:
+            found[held.partition].append(Piece(held.first, held.last, path))
+    for number, files in found.items():
+        files.sort()
+        for before, after in pairwise(files):
             if after.first != before.last + 1:
                 wrong = "are missing" if after.first > before.last + 1 else "stand twice"
                 raise HistoryError(

@@ -11,9 +11,14 @@ from console.inputs import opened, reader
 from console.progress import bars
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agents.kafka_log import Extent
     from agents.settings import Settings
     from backtests.gate import Moved
     from contracts.policy import Policy
+
+NEWEST_RECORDS = 50_000  # of the log, looked at first for a policy; a second's reading
 
 
 class Measured(NamedTuple):
@@ -90,15 +95,27 @@ def newest_ruled(settings: "Settings") -> str | None:
     from contracts import signals
     from contracts.topics import SIGNALS
 
-    extent = kafka_log.extents(settings, SIGNALS.name).get(0)
-    text = None
-    for record in kafka_log.read(settings, SIGNALS.name, partitions={0: extent} if extent else {}):
-        if b'"t":"ruled"' not in record.value:
-            continue
-        try:
-            signal = signals.decode(record.value)
-        except msgspec.DecodeError:
-            continue
-        if isinstance(signal, signals.Ruled):
-            text = signal.text
-    return text
+    whole = kafka_log.extents(settings, SIGNALS.name).get(0, kafka_log.Extent(0, 0))
+    for part in _from_the_end(whole):
+        text = None
+        for record in kafka_log.read(settings, SIGNALS.name, partitions={0: part}):
+            if b'"t":"ruled"' not in record.value:
+                continue
+            try:
+                signal = signals.decode(record.value)
+            except msgspec.DecodeError:
+                continue
+            if isinstance(signal, signals.Ruled):
+                text = signal.text
+        if text is not None:
+            return text
+    return None
+
+
+def _from_the_end(whole: "Extent") -> "Iterator[Extent]":
+    """Parts of it, the newest first, each twice as long as the one before: little is read of a log that was ruled lately."""
+    end, length = whole.end, NEWEST_RECORDS
+    while end > whole.begin:
+        begin = max(whole.begin, end - length)
+        yield whole._replace(begin=begin, end=end)
+        end, length = begin, 2 * length

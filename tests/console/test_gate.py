@@ -1,15 +1,22 @@
 """The gate as whoever deploys meets it: what moves too many moments is refused, and nothing of it is in the log."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from typer.testing import CliRunner
 
+from agents import kafka_log
+from agents.kafka_log import Extent
+from agents.settings import Settings, read_settings
 from agents.topic_plan import TABLES, changelog
+from console import gate
 from console.cli import app
 from console.policy import shipped
 from contracts import signals
+from contracts.logged import Logged
 from contracts.policy import load
 from contracts.signals import Ruled
 from contracts.topics import OURS, SIGNALS
@@ -69,3 +76,32 @@ def test_what_moves_too_many_is_deployed_only_when_accepted_and_rules_the_next_c
         again = command.invoke(app, asked)
         assert again.exit_code == 0, "the policy in force is the one that the log names"
         assert "30 moments under the base, 30 under the candidate" in again.output
+
+
+def test_the_newest_policy_is_found_from_the_end_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    reading = kafka_log.read
+
+    def read(settings: Settings, topic: str, *, partitions: dict[int, Extent]) -> Iterator[Logged]:
+        asked.append(partitions[0])
+        return reading(settings, topic, partitions=partitions)
+
+    monkeypatch.setattr(kafka_log, "read", read)
+    monkeypatch.setattr(gate, "NEWEST_RECORDS", 4)
+    with embedded_broker([SIGNALS.name]) as bootstrap:
+        settings = read_settings(settings_for(bootstrap, tmp_path))
+        producer = Producer({"bootstrap.servers": bootstrap})
+
+        def write(*values: bytes) -> None:
+            for value in values:
+                producer.produce(SIGNALS.name, value, partition=0)
+            assert producer.flush(15) == 0
+
+        other = b'{"t":"marked"} "t":"ruled"'  # names it, and is none
+        write(*[other] * 9)
+        assert gate.newest_ruled(settings) is None and asked == [(5, 9), (0, 5)]
+        older, newer = (signals.encode(Ruled(policy=text, text=text, at_ms=1)) for text in ("older", "newer"))
+        write(older, newer, older, newer, *[other] * 11)
+        asked.clear()
+        assert gate.newest_ruled(settings) == "newer"
+        assert asked == [(20, 24), (12, 20)], "the log before it is left alone"

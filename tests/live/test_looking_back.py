@@ -187,7 +187,9 @@ def test_the_archive_holds_every_record_once_though_a_run_was_cut(
     monkeypatch.setattr(archivist, "_whole", cut)
     with pytest.raises(KeyboardInterrupt):
         archivist.archive(lived.settings, folder)
+    assert len(list(folder.rglob("*.unfinished"))) == 1, "void: nothing was cut"
     archivist.archive(lived.settings, folder)
+    assert list(folder.rglob("*.unfinished")) == []
     again = archivist.archive(lived.settings, folder)
     assert set(again.rows.values()) == {0}
     for topic in (topics.SIGNALS.name, topics.DECISIONS.name):
