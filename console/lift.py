@@ -13,9 +13,18 @@ from console.progress import bars
 if TYPE_CHECKING:
     from backtests.lift import Asked
 
-Source = Annotated[str | None, typer.Argument(metavar="[INPUT]", help="A history, as `concierge backtest` reads them.")]
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[INPUT]", help="A history, as `concierge backtest` reads them. (default: the workers' own Kafka)"
+    ),
+]
 Decisions = Annotated[
-    Path | None, typer.Option("--decisions", help="What was decided: decisions.jsonl, or the folder of a backtest.")
+    Path | None,
+    typer.Option(
+        "--decisions",
+        help="What was decided: decisions.jsonl, or the folder of a backtest. (of a log or archive: what stands beside it)",
+    ),
 ]
 From = Annotated[str | None, typer.Option("--from", help="Moments from this instant on, included.")]
 To = Annotated[str | None, typer.Option("--to", help="Moments up to this instant, not included.")]
@@ -72,6 +81,7 @@ def lift(
     Exit code 1 when the answer is no: it cost, made no difference, or the numbers are not to be trusted.
 
     Example: concierge lift events.jsonl --decisions result/ --from 2019-10-01T00:00:00Z --to 2019-11-01T00:00:00Z
+    Production's own log: concierge lift --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z
     Customers in a table, and a page of it: concierge lift --from-csv customers.csv --holdout 0.1 --html lift.html
     Before the start: concierge lift --plan 0.08 --holdout 0.1
     """
@@ -85,7 +95,7 @@ def lift(
     asked = Asked(_goals(goals), detect, margin_rate, winsorise, tuned_for)
     if from_csv is not None:
         told = _of_table(from_csv, holdout, asked)
-    elif source is not None and decisions is not None and from_ is not None and to is not None:
+    elif from_ is not None and to is not None:
         with refusing(ValueError):
             span = (
                 instant("--from", from_),
@@ -97,9 +107,7 @@ def lift(
                 raise ValueError("--to: must be later than --from")
         told = _of_history(source, decisions, policy, span, asked)
     else:
-        complain(
-            "Missing INPUT, '--decisions', '--from' and '--to' (or '--from-csv', or '--plan'). Try `concierge lift --help`."
-        )
+        complain("Missing '--from' and '--to' (or '--from-csv', or '--plan'). Try `concierge lift --help`.")
         raise typer.Exit(MISUSE)
     _write(told, picture, html)
     _tell(told, json)
@@ -125,20 +133,28 @@ def _of_table(table: Path, holdout: float | None, asked: "Asked") -> dict[str, A
 
 
 def _of_history(
-    source: str, decisions: Path, policy: Path | None, span: tuple[int, int, int, int], asked: "Asked"
+    source: str | None, decisions: Path | None, policy: Path | None, span: tuple[int, int, int, int], asked: "Asked"
 ) -> dict[str, Any]:
-    from backtests.experiment import DecisionsError, experiment, read_decisions
-    from backtests.outcomes import OutcomesError, Span
-    from contracts.policy import PolicyError, load
+    import os
+    from collections import Counter
 
-    with refusing(PolicyError, DecisionsError, OutcomesError, *refusals()):
+    from backtests.experiment import DecisionsError, experiment
+    from backtests.outcomes import OutcomesError, Span
+    from console.lift_sources import made, production
+    from contracts.policy import PolicyError, load
+    from contracts.versions import NewerRecord
+
+    rejected: Counter[str] = Counter()
+    with refusing(PolicyError, DecisionsError, OutcomesError, NewerRecord, *refusals()):
+        if source is None:
+            source, policy = production(), policy or Path(os.environ.get("CONCIERGE_POLICY_FILE") or shipped())
         rules, read = load(policy or shipped()), reader(source)
-        made = list(read_decisions(decisions))
+        decided = made(source, decisions, rejected)
         if asked.margin_rate is None:
             asked = asked._replace(margin_rate=rules.margin_rate)
         with bars("reading") as (reading,), opened(read, reading) as history:
-            told = experiment(history.signals(), made, rules, Span(*span), asked)
-    told["rejected"] = dict(sorted(history.rejected.items()))
+            told = experiment(history.signals(), decided, rules, Span(*span), asked)
+    told["rejected"] = dict(sorted((history.rejected + rejected).items()))
     return told
 
 

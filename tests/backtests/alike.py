@@ -121,7 +121,7 @@ def rows(runs: int, seed: int, shop: Shop, *, jobs: int | None) -> Iterator[tupl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2103)
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one a core)")
     asked = parser.parse_args()

@@ -286,8 +286,8 @@ def test_a_table_that_makes_no_sense_is_refused_without_naming_anybody(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Missing INPUT, '--decisions'"),
-        ([*HISTORY, "--from", DAY], "Missing INPUT"),
+        ([], "Missing '--from' and '--to'"),
+        ([*HISTORY, "--from", DAY], "Missing '--from' and '--to'"),
         ([*HISTORY, "--from", "now", "--to", DAY], "--from: not an RFC 3339"),
         ([*HISTORY, "--from", DAY, "--to", DAY], "--to: must be later"),
         ([*HISTORY, "--from", DAY, "--to", NEXT], "x: cannot be read"),
