@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import median_high
 from typing import Any, NamedTuple
 
 from console.lift_words import span
 
 MARGIN = 4.0  # per cent of the width on either side, for the dot's own size
 TICKS_MAX = 5  # so that their numbers have room at the width of a phone
-APART_MAX = 20.0  # times as far as the narrowest interval the scale reaches at most, or that one could not be read
+APART_MAX = 4.0  # times as far as the middling interval the scale reaches at most, so that a wild one hides no other
 
 
 class Bar(NamedTuple):
@@ -101,7 +102,7 @@ def _extent(estimates: list[dict[str, Any]]) -> tuple[float, float]:
     sequences = [estimate["sequence"] for estimate in estimates]
     lows = [min(0.0, float(sequence["low"])) for sequence in sequences]
     highs = [max(0.0, float(sequence["high"])) for sequence in sequences]
-    furthest = APART_MAX * min(max(-low, high) for low, high in zip(lows, highs, strict=True))
+    furthest = APART_MAX * median_high(max(-low, high) for low, high in zip(lows, highs, strict=True))
     return max(min(lows), -furthest), min(max(highs), furthest)
 
 

@@ -16,11 +16,11 @@ def value(name: str, number: float) -> str:
 
 def change(name: str, number: float) -> str:
     """The same of a difference, with its sign; of shares in points."""
-    return f"{number * 100:+.2f} points" if name in SHARES else f"{number:+,.2f}"
+    return f"{number * 100:+z.2f} points" if name in SHARES else f"{number:+z,.2f}"
 
 
 def per_cent(number: float) -> str:
-    return f"{number:+.1%}"
+    return f"{number:+z.1%}"
 
 
 def span(interval: dict[str, Any], say: Callable[[float], str]) -> str:

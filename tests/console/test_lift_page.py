@@ -11,6 +11,7 @@ import pytest
 from backtests import backtest
 from console.lift_page import page
 from console.lift_plot import Bar, Unit, plot
+from console.lift_words import change, per_cent
 from tests.backtests.shops import POLICY, POLICY_TEXT, lines
 from tests.backtests.shops import shop as shop_history
 from tests.console.reading import Read, fetched
@@ -244,17 +245,21 @@ def estimate(low: float, high: float) -> dict[str, Any]:
     }
 
 
-def test_one_wild_interval_does_not_hide_the_others() -> None:
+def test_one_wild_interval_does_not_hide_the_others_and_one_that_is_nothing_hides_none() -> None:
     unit = Unit(lambda number: f"{number:+.0%}", 100, "%")
-    drawn = plot(
-        [Bar("a", "", estimate(-0.01, 0.01)), Bar("wild", "", estimate(8, 12)), Bar("b", "", estimate(-9, 9))], unit
-    )
+    intervals = [(-0.01, 0.01), (-1e-9, 1e-9), (0.02, 0.04), (8, 12), (-9, 9)]
+    drawn = plot([Bar("", "", estimate(low, high)) for low, high in intervals], unit)
     assert drawn is not None
-    narrow, wild, wide = drawn.rows
-    assert narrow.once[1] - narrow.once[0] > 1.5 and not narrow.above
+    narrow, nothing, clear, wild, wide = drawn.rows
+    assert narrow.once[1] - narrow.once[0] > 3 and not narrow.above
+    assert nothing.dot == nothing.once[0] == drawn.zero and clear.once[0] > drawn.zero and not clear.above
     assert wild.dot is None and wild.above and not wild.below and "+1000%" in wild.reading
     assert (wide.below, wide.above, wide.dot) == (True, True, drawn.zero)
     assert plot([Bar("a", "", None, "no")], unit) is None
+
+
+def test_no_number_is_below_zero_when_it_is_nothing() -> None:
+    assert (per_cent(-1e-9), change("aov", -1e-9), change("conversion", -1e-9)) == ("+0.0%", "+0.00", "+0.00 points")
 
 
 def test_a_page_that_cannot_be_written_is_told_so(tmp_path: Path) -> None:
