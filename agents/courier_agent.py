@@ -168,6 +168,10 @@ class CourierAgent:
         """Have the contact read and written where it differs."""
         self._courier.again(partition, person)
 
+    async def tell(self, conversed: Conversed) -> None:
+        """Have the log hear of a conversation."""
+        await self._deliver(conversed)
+
     def _meet(self, partition: int, person: str) -> None:
         if self._reconciling is not None:
             self._reconciling.rounds.meet(partition, person)

@@ -32,13 +32,19 @@ def outcome(command: Command, refusal: str | None, known: Known, now_ms: int) ->
 
 def talked(person: str, conversations: Iterable[tuple[str, int]], now_ms: int) -> list[Conversed]:
     """conversations: (id, last touched in unix seconds), open ones. The same word has the same id, so that it counts once."""
-    return [
-        Conversed(
-            person=person, id=f"{READ}:{conversation}:{touched_s}", occurred_ms=min(touched_s * 1000, now_ms),
-            accepted_ms=now_ms, conversation=conversation, open=True, topic=READ,
-        )
-        for conversation, touched_s in conversations
-    ]  # fmt: skip
+    return [_read(person, conversation, at_s, now_ms, is_open=True) for conversation, at_s in conversations]
+
+
+def closed(person: str, conversations: Iterable[tuple[str, int]], now_ms: int) -> list[Conversed]:
+    """conversations: (id, closed at, in unix seconds)."""
+    return [_read(person, conversation, at_s, now_ms, is_open=False) for conversation, at_s in conversations]
+
+
+def _read(person: str, conversation: str, at_s: int, now_ms: int, *, is_open: bool) -> Conversed:
+    return Conversed(
+        person=person, id=f"{READ}:{conversation}:{at_s}{'' if is_open else ':closed'}", conversation=conversation,
+        occurred_ms=min(at_s * 1000, now_ms), accepted_ms=now_ms, open=is_open, topic=READ,
+    )  # fmt: skip
 
 
 def counted_as(refusal: str | None) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from contracts.fields import CUSTOM_ATTRIBUTES_MAX, STRING_CHARS_MAX, Field
 
 Json = dict[str, Any]
+DAY_SECONDS = 86_400
 REQUESTS_KEPT_MAX = 100_000  # the log of requests is for tests and demos; older ones fall out
 METADATA_KEYS_MAX = 10  # Intercom ignores later keys
 EVENT_NAMES_MAX = 120  # active names of one workspace
@@ -164,7 +165,9 @@ class Workspace:
         self.conversations = [entry for entry in self.conversations if entry["id"] != conversation]
         now_s = self.now_ms() // 1000
         entry = {"type": "conversation", "id": conversation, "state": state, "open": state != "closed"}
-        self.conversations.append(entry | {"created_at": now_s, "updated_at": now_s, "contact_ids": contact_id})
+        closed = {"last_close_at": now_s} if state == "closed" else {}
+        entry |= {"statistics": {"type": "conversation_statistics", **closed}, "contact_ids": contact_id}
+        self.conversations.append(entry | {"created_at": now_s, "updated_at": now_s})
 
     def record_event(self, body: Json) -> None:
         contact = self._addressed(body)
@@ -335,8 +338,8 @@ def _matches(query: object, entry: Json) -> bool:
     if operator in ("AND", "OR") and isinstance(value, list):
         return (all if operator == "AND" else any)(_matches(part, entry) for part in value)
     name = str(query.get("field"))
-    custom = name.removeprefix("custom_attributes.")
-    found = entry.get("custom_attributes", {}).get(custom) if custom != name else entry.get(name)
+    group, _, inner = name.rpartition(".")
+    found = entry.get(group, {}).get(inner) if group else entry.get(name)
     if name == "email" and isinstance(found, str):
         found = html.unescape(found)
     match operator:
@@ -344,8 +347,10 @@ def _matches(query: object, entry: Json) -> bool:
             return bool(found == value)
         case "!=":
             return bool(found != value)
+        case ">" if name.endswith("_at") and isinstance(value, int):  # dates are matched by their days
+            return isinstance(found, int) and found // DAY_SECONDS > value // DAY_SECONDS
         case "IN" if isinstance(value, list):
             return found in value
         case "NIN" if isinstance(value, list):
             return found not in value
-    raise Rejection(400, "parameter_invalid", "the rehearsal knows the operators = != IN NIN")
+    raise Rejection(400, "parameter_invalid", "the rehearsal knows the operators = != IN NIN, and > of dates")

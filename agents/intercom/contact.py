@@ -16,7 +16,7 @@ from agents.intercom import register as registration
 from agents.intercom.attributes import Difference
 from agents.intercom.budget import Budget
 from agents.intercom.failures import Ambiguous, Failure, Overtaken, Refused, Talking, TryLater, Unauthorized, Unknown
-from agents.intercom.find import contact_of, find, read, talks
+from agents.intercom.find import closings, contact_of, find, read, talks
 from agents.intercom.known import Known
 from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client, current
 from agents.intercom.values import changed, typed
@@ -128,6 +128,13 @@ class Intercom:
             return None
         shown = found.get("custom_attributes") or {}
         return {name: shown.get(name) for name in command.attributes}
+
+    async def closed(self, intercom_id: str, *, after_s: int) -> tuple[tuple[str, int], ...]:
+        """(id, instant in unix seconds) of the contact's conversations that were closed after `after_s`.
+
+        Writes nothing. TryLater, Refused or Unauthorized.
+        """
+        return await closings(self._line, intercom_id, after_s=after_s)
 
     def wanted(self, command: Command) -> dict[str, Scalar]:
         """What Intercom would show of the command, in the types of the manifest that was given last."""

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from agents.intercom.failures import Ambiguous, Refused, Unknown
 from agents.intercom.line import Gone, Line, Merged
+from contracts.signals import Scalar
 
 TALKS_MAX = 5  # one is enough to know; a person with more at once is told of the others by their webhooks
+DAY_SECONDS = 86_400  # a search for what is after an instant begins with the next day
 MERGES_FOLLOWED_MAX = 3  # chains of merges are short; a longer one is a loop
 
 
@@ -36,12 +38,23 @@ async def read(line: Line, path: str) -> dict[str, Any] | None:
 
 async def talks(line: Line, intercom_id: str) -> tuple[tuple[str, int], ...]:
     """(id, last touched in unix seconds) of the contact's open conversations, snoozed ones included; at most TALKS_MAX."""
-    wanted = (("contact_ids", intercom_id), ("open", True))
-    query = {"operator": "AND", "value": [{"field": name, "operator": "=", "value": value} for name, value in wanted]}
-    body = {"query": query, "pagination": {"per_page": TALKS_MAX}}
-    answer = await line.call("POST", "/conversations/search", body, reads=True)
-    found = [talk for talk in answer.get("conversations", []) if isinstance(talk, dict) and talk.get("id")]
+    found = await _conversations(line, ("contact_ids", "=", intercom_id), ("open", "=", True))
     return tuple((str(talk["id"]), int(talk.get("updated_at") or 0)) for talk in found)
+
+
+async def closings(line: Line, intercom_id: str, *, after_s: int) -> tuple[tuple[str, int], ...]:
+    """(id, instant in unix seconds) of the contact's conversations that were closed after `after_s`, at most TALKS_MAX."""
+    since = ("statistics.last_close_at", ">", after_s - DAY_SECONDS)
+    found = await _conversations(line, ("contact_ids", "=", intercom_id), ("open", "=", False), since)
+    closed = [(str(talk["id"]), (talk.get("statistics") or {}).get("last_close_at")) for talk in found]
+    return tuple((talk, at_s) for talk, at_s in closed if isinstance(at_s, int) and at_s > after_s)
+
+
+async def _conversations(line: Line, *wanted: tuple[str, str, Scalar]) -> list[dict[str, Any]]:
+    filters = [{"field": field, "operator": operator, "value": value} for field, operator, value in wanted]
+    body = {"query": {"operator": "AND", "value": filters}, "pagination": {"per_page": TALKS_MAX}}
+    answer = await line.call("POST", "/conversations/search", body, reads=True)
+    return [talk for talk in answer.get("conversations", []) if isinstance(talk, dict) and talk.get("id")]
 
 
 def contact_of(answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,5 @@
 """The adapter's branches, each against the rehearsed Intercom and the official description."""
 
-import asyncio
-import itertools
-from collections.abc import Iterable
-from typing import Any
-
 import httpx
 import msgspec
 import pytest
@@ -12,10 +7,8 @@ from openapi_core import OpenAPI
 from openapi_core.validation.request.exceptions import RequestValidationError
 from openapi_core.validation.response.exceptions import ResponseValidationError
 
-from agents.intercom import Ambiguous, Intercom, Known, Refused, TryLater, Unauthorized, Unfit, Unknown
-from agents.intercom.contact import WRITES_MAX
+from agents.intercom import Ambiguous, Intercom, Known, Refused, TryLater, Unauthorized, Unknown
 from contracts.commands import Command
-from contracts.fields import manifest
 from rehearsal.intercom import intercom_app
 from tests.intercom.official import Validated
 from tests.intercom.scene import FLAG, START_MS, Scene, activation, calm, shown, withdrawal
@@ -170,125 +163,6 @@ async def test_values_are_sent_in_the_types_of_the_manifest(scene: Scene) -> Non
     assert (type(custom["last_cart_value"]), type(custom["lifetime_orders"])) == (float, int)
     assert len(custom["cio_moment_reason"]) == 255
     assert "last_cart_category" not in custom
-
-
-async def test_an_attribute_that_somebody_archived_refuses_the_command_and_leaves_the_contact(scene: Scene) -> None:
-    scene.workspace.attributes[FLAG]["archived"] = True
-    with pytest.raises(Refused) as caught:
-        await show(scene, activation())
-    assert caught.value.reason == "attributes_unfit"
-    assert scene.workspace.contacts == {}
-
-
-async def test_an_attribute_that_vanished_is_registered_again(scene: Scene) -> None:
-    del scene.workspace.attributes[FLAG]
-    await show(scene, activation())
-    assert scene.contact().custom[FLAG] is True
-
-
-class Vanishing(dict[str, dict[str, Any]]):
-    """Attributes of a workspace in which others vanish, one each time that one is made."""
-
-    def __init__(self, attributes: dict[str, dict[str, Any]], names: Iterable[str]) -> None:
-        super().__init__(attributes)
-        self._names = iter(names)
-        self.made = 0
-
-    def __setitem__(self, name: str, attribute: dict[str, Any]) -> None:
-        super().__setitem__(name, attribute)
-        self.made += 1
-        self.pop(next(self._names, ""), None)
-
-
-async def test_attributes_that_vanish_while_others_are_made_anew_refuse_no_withdrawal(scene: Scene) -> None:
-    known = await show(scene, activation())
-    scene.workspace.attributes = Vanishing(scene.workspace.attributes, ["cio_moment", "last_cart_value"])
-    del scene.workspace.attributes[FLAG]
-    await show(scene, withdrawal(), known)
-    assert scene.contact().custom[FLAG] is False
-    assert scene.workspace.attributes.made == 3
-
-
-async def test_attributes_that_vanish_as_fast_as_they_are_made_are_waited_for_and_not_refused(scene: Scene) -> None:
-    known = await show(scene, activation())
-    scene.workspace.attributes = Vanishing(scene.workspace.attributes, itertools.cycle(["cio_moment", FLAG]))
-    del scene.workspace.attributes[FLAG]
-    with pytest.raises(TryLater) as caught:
-        await show(scene, withdrawal(), known)
-    assert not caught.value.shared
-    assert scene.workspace.attributes.made == WRITES_MAX
-
-
-async def test_of_two_calls_that_miss_an_attribute_both_go_on_though_one_of_them_makes_it(scene: Scene) -> None:
-    people = ("id:1", "id:2", "id:3")
-    known = {person: await show(scene, activation(person=person)) for person in people}
-    scene.workspace.attributes = Vanishing(scene.workspace.attributes, ["cio_moment", "last_cart_value"])
-    del scene.workspace.attributes[FLAG]
-    await asyncio.gather(*(show(scene, withdrawal(person=person), known[person]) for person in people))
-    assert [scene.contact(person.removeprefix("id:")).custom[FLAG] for person in people] == [False] * 3
-
-
-async def test_a_write_that_is_refused_though_no_attribute_is_missing_is_repeated_once(scene: Scene) -> None:
-    known = await show(scene, activation())
-    refused: list[str] = []
-
-    async def invalid(request: httpx.Request) -> httpx.Response:
-        if request.method != "PUT":
-            return await scene.validated.handle_async_request(request)
-        refused.append(request.url.path)
-        return httpx.Response(400, json={"type": "error.list", "errors": [{"code": "parameter_invalid"}]})
-
-    intercom = Intercom(
-        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms, transport=httpx.MockTransport(invalid)
-    )  # fmt: skip
-    await intercom.register(scene.manifest)
-    with pytest.raises(Refused) as caught:
-        await intercom.show(withdrawal(), known)
-    await intercom.close()
-    assert caught.value.reason == "parameter_invalid"
-    assert len(refused) == 2, "without a word of what is missing, an attribute may be"
-
-
-async def test_registering_creates_what_is_missing_once(scene: Scene) -> None:
-    assert await scene.intercom.register(scene.manifest) == ()
-    assert set(scene.workspace.attributes) == {field.name for field in scene.manifest}
-    assert await scene.intercom.register(manifest(("winback_vip",))) == ("cio_segment_winback_vip",)
-
-
-async def test_differences_are_read_without_writing_and_the_missing_made_whatever_else_differs(scene: Scene) -> None:
-    del scene.workspace.attributes[FLAG]
-    scene.workspace.attributes["cio_tier"]["archived"] = True
-    scene.workspace.attributes["lifetime_orders"]["data_type"] = "string"
-    scene.workspace.attributes["last_cart_value"]["api_writable"] = False
-    before = len(scene.workspace.requests)
-    found = await scene.intercom.differences(scene.manifest)
-    assert {(one.attribute, one.what) for one in found} == {
-        (FLAG, "missing"), ("cio_tier", "archived"), ("lifetime_orders", "type"), ("last_cart_value", "not_writable"),
-    }  # fmt: skip
-    assert [call[:2] for call in list(scene.workspace.requests)[before:]] == [("GET", "/data_attributes")]
-    assert await scene.intercom.create(scene.manifest, found) == (FLAG,)
-    assert len(await scene.intercom.differences(scene.manifest)) == 3
-
-
-async def test_an_attribute_that_is_not_writable_is_refused_in_a_write(scene: Scene) -> None:
-    scene.workspace.attributes["last_cart_value"]["api_writable"] = False
-    with pytest.raises(Refused, match="attributes_unfit"):
-        await show(scene, activation())
-    assert scene.workspace.contacts == {}
-
-
-@pytest.mark.parametrize("change", [{"data_type": "integer"}, {"archived": True}, {"api_writable": False}])
-async def test_an_attribute_that_does_not_fit_stops_the_start(scene: Scene, change: dict[str, object]) -> None:
-    scene.workspace.attributes["last_cart_value"].update(change)
-    with pytest.raises(Unfit, match="last_cart_value"):
-        await scene.intercom.register(scene.manifest)
-
-
-async def test_a_workspace_without_room_for_attributes_stops_the_start(scene: Scene) -> None:
-    for number in range(250 - len(scene.workspace.attributes)):
-        scene.workspace.create_attribute({"name": f"theirs_{number}", "data_type": "string"})
-    with pytest.raises(Unfit, match="250"):
-        await scene.intercom.register(manifest(("winback_vip",)))
 
 
 @pytest.mark.parametrize("fault", ["lost_request", "lost_answer", "reset", "half_answer", "broken"])

@@ -168,6 +168,9 @@ async def test_the_background_pass_runs_beside_it_and_waits_until_its_partition_
             self.looks.append((command.revision, intercom_id, urgent))
             return {**command.attributes, FLAG: None}
 
+        async def closed(self, intercom_id: str, *, after_s: int) -> tuple[tuple[str, int], ...]:
+            return ()
+
         def wanted(self, command: Command) -> dict[str, Scalar]:
             return command.attributes
 

@@ -10,12 +10,13 @@ from openapi_core import OpenAPI
 
 from agents import desired
 from agents.agreement import OVERDUE_MS, drift
+from agents.courier import TALK_OLD_MS
 from agents.desired import Contact
 from agents.examination import WAITS_MAX, examine
 from agents.intercom import Ambiguous, Intercom, TryLater
-from agents.reconciling import Reconciling, Rounds
+from agents.reconciling import CLOSED_SLACK_MS, Reconciling, Rounds
 from contracts.commands import Command
-from contracts.signals import Scalar
+from contracts.signals import Conversed, Scalar
 from rehearsal.intercom import intercom_app
 from tests.intercom.official import Validated
 from tests.intercom.scene import EXPIRES_S, FLAG, LAG_MS, START_MS, Scene, activation, calm, shown, withdrawal
@@ -233,6 +234,9 @@ class Wards:
     def again(self, partition: int, person: str) -> None:
         self.world.courier.again(partition, person)
 
+    async def tell(self, conversed: Conversed) -> None:
+        self.world.talks.append(conversed)
+
 
 def reconciling(scene: Scene, *, mend: bool) -> Reconciling:
     made = Reconciling(intercom=scene.intercom, now_ms=scene.clock.now_ms, seconds=10, mend=mend)
@@ -286,6 +290,65 @@ async def test_the_background_pass_counts_what_it_cannot_ask_and_goes_on(scene: 
     scene.workspace.archive(scene.contact().id, archived=True)
     assert await background.look(wards) == "missing"
     assert world.kept[PERSON].pending is False, "a contact that is gone is not mended"
+
+
+async def talks_and_closes(scene: Scene, world: World, *, heard_s: float) -> int:
+    """The log's last word on the conversation is `heard_s` old when it is closed; returns when that was, in unix seconds."""
+    opened_ms = scene.clock.now_ms()
+    scene.workspace.converse("c-1", scene.contact().id, "open")
+    await world.told(withdrawal(talked_ms=opened_ms))
+    scene.clock.pass_seconds(heard_s)
+    scene.workspace.converse("c-1", scene.contact().id, "closed")
+    return scene.clock.now_ms() // 1000
+
+
+async def test_a_close_that_no_webhook_told_is_told_to_the_log_once(scene: Scene, world: World) -> None:
+    closed_s = await talks_and_closes(scene, world, heard_s=TALK_OLD_MS / 1000)
+    scene.clock.pass_seconds(3600)
+    wards, background = Wards(world), reconciling(scene, mend=False)
+    assert await background.look(wards) == "agrees"
+    [talk] = world.talks
+    assert (talk.person, talk.conversation, talk.open) == (PERSON, "c-1", False)
+    assert (talk.id, talk.occurred_ms) == (f"read:c-1:{closed_s}:closed", closed_s * 1000)
+    assert await background.look(wards) == "agrees"
+    assert len(world.talks) == 1
+    scene.clock.pass_seconds(3600)
+    scene.workspace.converse("c-2", scene.contact().id, "closed")
+    await background.look(wards)
+    assert [one.conversation for one in world.talks] == ["c-1", "c-2"]
+
+
+async def test_a_conversation_that_is_open_or_whose_close_was_heard_or_may_still_be_is_told_nothing_of(
+    scene: Scene, world: World
+) -> None:
+    wards, background = Wards(world), reconciling(scene, mend=False)
+    await background.look(wards)
+    scene.workspace.converse("c-0", scene.contact().id, "closed")
+    before = len(scene.calls())
+    await background.look(wards)
+    assert len(scene.calls()) == before + 1, "of somebody who never talked nothing is asked"
+    await talks_and_closes(scene, world, heard_s=CLOSED_SLACK_MS / 1000)
+    await background.look(wards)
+    scene.clock.pass_seconds(TALK_OLD_MS / 1000)
+    await background.look(wards)
+    scene.clock.pass_seconds(3600)
+    scene.workspace.converse("c-1", scene.contact().id, "snoozed")
+    await background.look(wards)
+    assert world.talks == []
+
+
+async def test_conversations_that_cannot_be_asked_for_are_asked_for_in_the_next_round(
+    scene: Scene, world: World
+) -> None:
+    await talks_and_closes(scene, world, heard_s=3600)
+    wards, background = Wards(world), reconciling(scene, mend=False)
+    scene.faults = [None, "busy"]
+    scene.clock.pass_seconds(3600)
+    assert await background.look(wards) == "later"
+    assert world.talks == []
+    scene.clock.pass_seconds(20)
+    assert await background.look(wards) == "agrees"
+    assert len(world.talks) == 1
 
 
 def test_the_rounds_draw_fairly_within_their_bound() -> None:

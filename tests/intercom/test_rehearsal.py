@@ -203,6 +203,20 @@ async def test_open_conversations_of_a_contact_are_found(shop: Shop) -> None:
     assert [entry["id"] for entry in answer["conversations"]] == ["c-1"]
 
 
+async def test_a_search_for_what_is_after_an_instant_begins_with_the_next_day(shop: Shop) -> None:
+    made = await shop.made(external_id="42")
+    shop.workspace.converse("c-1", made, "closed")
+    shop.workspace.converse("c-2", made, "open")
+    closed_s = START_MS // 1000
+    found = {}
+    for hours in (-24, -1, 1):
+        filters = [{"field": "statistics.last_close_at", "operator": ">", "value": closed_s + hours * 3600}]
+        body = {"query": {"operator": "AND", "value": filters}}
+        answer = (await shop.http.post("/conversations/search", json=body)).json()
+        found[hours] = [entry["id"] for entry in answer["conversations"]]
+    assert found == {-24: ["c-1"], -1: [], 1: []}
+
+
 async def test_planned_faults_are_answered_without_doing_anything(api: OpenAPI) -> None:
     shop = Shop(
         api, faults=lambda number, method, path: 503 if (number, method, path) == (1, "POST", "/contacts") else None
