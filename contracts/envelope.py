@@ -9,7 +9,7 @@ numbers beyond a float are null, half a surrogate pair becomes U+FFFD.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -30,7 +30,7 @@ class _Raws(msgspec.Struct):
     batch: list[msgspec.Raw]
 
 
-class Envelope(NamedTuple):
+class Envelope(msgspec.Struct, frozen=True):
     """messages: the objects inside (or what stands in their place). batch: the object around them, None for a single one.
 
     body: the bytes of a batch, without a wrapper.
@@ -95,6 +95,8 @@ def _opened(outer: Any, body: bytes) -> Envelope | None:
 def _unwrapped(outer: dict[str, Any], keys: tuple[str, ...]) -> Envelope | None:
     for key in keys:
         held, body = outer.get(key), b""
+        if held is None:
+            continue
         if isinstance(held, str) and held.lstrip()[:1] == "{":
             body = held.encode("utf-8", "replace")
             try:

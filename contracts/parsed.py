@@ -5,6 +5,8 @@ Every message ends in at least one of the three, so nothing disappears without a
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from contracts.signals import PersonSignal
 
 RejectReason = Literal[
@@ -21,7 +23,7 @@ class Rejected(NamedTuple):
     value: bytes
 
 
-class Parsed(NamedTuple):
+class Parsed(msgspec.Struct, frozen=True):
     signals: tuple[PersonSignal, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     ignored: tuple[IgnoreReason, ...] = ()

@@ -57,7 +57,9 @@ def read_call(
     shared = batch.get("context")
     if isinstance(shared, dict):
         context = {**shared, **context}
-    traits = {**section(context, "traits"), **section(call, "traits")}
+    around, traits = section(context, "traits"), section(call, "traits")
+    if around:
+        traits = {**around, **traits}
     email = email_address(traits.get("email"))
     keys = person_keys(
         user=call.get("userId"), cio=traits.get("cio_id"), email=email, anonymous=call.get("anonymousId")

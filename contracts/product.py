@@ -13,7 +13,7 @@ TEXT_CHARS_MAX = (
     100  # of any text that state may keep; beyond it no name tells a product from another, and records stay small
 )
 
-_MARKS = ("product_id", "sku", "name", "variant", "category", "price", "quantity")
+_MARKS = frozenset({"product_id", "sku", "name", "variant", "category", "price", "quantity"})
 _UNREADABLE = Item(product="")
 
 
@@ -33,21 +33,21 @@ def currency_of(value: object) -> str | None:
 def read_product(fields: Mapping[str, Any]) -> Item:
     """One line; what cannot be read is None, so that a value that depends on it is unknown and not wrong."""
     get = fields.get
-    name, currency = get("name"), get("currency")
+    name = text_of(get("name"))
     return Item(
-        product=text_of(get("product_id")) or text_of(get("sku")) or text_of(name) or "",
+        product=text_of(get("product_id")) or text_of(get("sku")) or name or "",
         variant=text_of(get("variant")) or "",
-        name=text_of(name),
+        name=name,
         category=text_of(get("category")),
         price=read_amount(get("price")),
-        currency=currency_of(currency) if currency is not None else None,
+        currency=currency_of(get("currency")),
         quantity=read_amount(get("quantity")),
     )
 
 
 def flat_product(properties: Mapping[str, Any]) -> Item | None:
     """The product whose fields stand in the properties themselves, None where none does."""
-    return read_product(properties) if any(mark in properties for mark in _MARKS) else None
+    return None if _MARKS.isdisjoint(properties) else read_product(properties)
 
 
 def read_products(products: object) -> tuple[Item, ...] | None:
@@ -62,7 +62,7 @@ def read_products(products: object) -> tuple[Item, ...] | None:
         except Refused:
             return None
     if isinstance(products, dict):
-        products = [products] if any(mark in products for mark in _MARKS) else list(products.values())
+        products = list(products.values()) if _MARKS.isdisjoint(products) else [products]
     if not isinstance(products, list):
         return None
     lines = [read_product(line) if isinstance(line, dict) else _entry(line) for line in products[:ITEMS_MAX]]
