@@ -230,6 +230,11 @@ class Anchor(Rule):
             raise ValueError("an anchor has exactly one key: cart_touch, order, event or together")
         return self
 
+    @cached_property
+    def asked(self) -> tuple[str, Any]:
+        """The word and what stands under it, looked up once."""
+        return next((word, value) for word, value in self if value is not None)
+
 
 class Edge(Rule):
     """An edge of a window after the anchor: a span, or the person's reorder cycle plus or minus a span."""

@@ -6,6 +6,7 @@ Every `_ms` in the code is such an integer; nothing here reads a clock.
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_MS = 1_000
@@ -14,6 +15,7 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 INSTANT_MS_MAX = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write
 
+INSTANTS_KEPT = 4096  # of which the text is remembered: a decision names each of its instants several times
 _UTC = "+00:00"
 _UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -21,6 +23,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d:?\d\d)?")
 
 
+@lru_cache(maxsize=INSTANTS_KEPT)
 def to_rfc3339(at_ms: int) -> str:
     """`1583312400123` -> `2020-03-04T09:00:00.123Z`; clamped to the years 1 to 9999."""
     at_ms = min(max(at_ms, -62_135_596_800_000), INSTANT_MS_MAX)

@@ -106,6 +106,12 @@ class Audience(Rule):
         return sentence
 
     @cached_property
+    def spans_ms(self) -> tuple[int, int] | None:
+        """From the anchor until the window opens and closes; None where an edge goes by the person's cycle."""
+        enter, leave = self.enter_after, self.leave_after
+        return None if enter.of_cycle or leave.of_cycle else (enter.span_ms, leave.span_ms)
+
+    @cached_property
     def staffing_edges(self) -> tuple[int, ...]:
         """Minutes of the week, from Monday 00:00 on the wall clock, at which a span of `hours` begins or ends."""
         spans = () if self.hours == "always" else self.hours

@@ -1,5 +1,6 @@
 """The sections of a policy beside its audiences: names, stops, caps, tiers, pressure, as typed values."""
 
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -33,6 +34,12 @@ class EventNames(Rule):
     refunds: Names = Field(description="Events that are a refund, full where they name no amount.")
     partial_refunds: Names = Field(description="Events that are a refund of a part.")
     cancels: Names = Field(description="Events that cancel an order.")
+
+    @cached_property
+    def meanings(self) -> dict[str, str]:
+        """The word under which a name stands here; of several the order goes first, then the part of a refund."""
+        words = ("cancels", "refunds", "partial_refunds", "orders")
+        return {name: word for word in words for name in getattr(self, word)}
 
 
 class Exclusion(Rule):

@@ -35,6 +35,8 @@ def read(record: bytes, decoder: Decoding[T], *, known: int, word: str) -> T:
     try:
         found = decoder.decode(record)
         version: object = getattr(found, "v", known)
+        if version == known:
+            return found
     except msgspec.DecodeError:
         version = _version(record)
         if version <= known:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from contracts.conditions import Together
 from contracts.policy import Audience, Policy
 from streams import orders
 from streams.person import Moment, Order, State
@@ -27,19 +28,21 @@ def possible(state: State, policy: Policy) -> Sequence[tuple[str, Audience]]:
 
 
 def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
-    anchor = audience.anchor
-    if anchor.cart_touch is not None:
-        return Anchored(state.cart.touched) if state.cart.touched is not None else None
-    if anchor.order is not None:
-        found = (
-            orders.newest(state.orders) if anchor.order == "newest" else orders.first_with_guide(state.orders, policy)
-        )
+    word, asked = audience.anchor.asked
+    if word == "cart_touch":
+        touched = state.cart.touched
+        return Anchored(touched) if touched is not None else None
+    if word == "order":
+        known = state.orders
+        found = known.tally.newest if asked == "newest" else orders.first_with_guide(known, policy)
         return Anchored(found.at, found) if found is not None and found.at is not None else None
-    if anchor.event is not None:
-        event = _newest_event(state, anchor.event)
+    if word == "event":
+        event = _newest_event(state, asked)
         return Anchored(event) if event is not None else None
-    together = anchor.together
-    assert together is not None, "an anchor has exactly one key"
+    return _together(state, asked)
+
+
+def _together(state: State, together: Together) -> Anchored | None:
     event = _newest_event(state, together.event)
     if event is None:
         return None
@@ -51,10 +54,11 @@ def newest(state: State, audience: Audience, policy: Policy) -> Anchored | None:
 
 def is_over(state: State, audience: Audience, at_ms: int) -> bool:
     """A cheap look first: no order at all, or even the newest one's window is over."""
-    if audience.anchor.order is None or audience.leave_after.of_cycle:
+    spans_ms = audience.spans_ms
+    if spans_ms is None or audience.anchor.asked[0] != "order":
         return False
     last = state.orders.tally.newest
-    return last is None or last.at is None or at_ms >= last.at[0] + audience.leave_after.span_ms
+    return last is None or last.at is None or at_ms >= last.at[0] + spans_ms[1]
 
 
 def of_active(state: State, audience: Audience, moment: Moment) -> Anchored | None:
@@ -67,9 +71,10 @@ def of_active(state: State, audience: Audience, moment: Moment) -> Anchored | No
 
 def window(state: State, audience: Audience, anchor: Moment, policy: Policy) -> Window | None:
     """None while the window stands on a reorder cycle that is unknown."""
+    spans_ms = audience.spans_ms
+    if spans_ms is not None:
+        return Window(anchor[0] + spans_ms[0], anchor[0] + spans_ms[1])
     enter, leave = audience.enter_after, audience.leave_after
-    if not enter.of_cycle and not leave.of_cycle:
-        return Window(anchor[0] + enter.span_ms, anchor[0] + leave.span_ms)
     cycle_ms = orders.cycle_ms(state.orders, policy)
     if cycle_ms is None:
         return None
@@ -78,6 +83,9 @@ def window(state: State, audience: Audience, anchor: Moment, policy: Policy) -> 
 
 
 def _newest_event(state: State, names: tuple[str, ...]) -> Moment | None:
-    if not state.events:
-        return None
-    return max((state.events[name][-1].at for name in names if state.events.get(name)), default=None)
+    newest: Moment | None = None
+    for name in names if state.events else ():
+        happenings = state.events.get(name)
+        if happenings and (newest is None or happenings[-1].at > newest):
+            newest = happenings[-1].at
+    return newest

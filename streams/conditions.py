@@ -27,7 +27,7 @@ from contracts.instant import DAY_MS, to_rfc3339
 from contracts.policy import Policy
 from contracts.signals import Scalar
 from streams import cart, orders
-from streams.person import Moment, Order, State
+from streams.person import Happening, Moment, Order, State
 from streams.traits import holds, trait, truthy
 
 CENT = Decimal("0.01")
@@ -94,6 +94,8 @@ def all_of(conditions: Sequence[Condition], scene: Scene) -> Answer:
     """Every condition is asked, so that a decision shows all values that it stood on."""
     if not conditions:
         return ALWAYS
+    if len(conditions) == 1:
+        return ask(conditions[0], scene)
     return _joined([ask(condition, scene) for condition in conditions], every=True)
 
 
@@ -112,8 +114,6 @@ def _clause(clause: str, held: bool, **saw: Scalar) -> tuple[Clause, ...]:
 
 
 def _joined(parts: list[Answer], *, every: bool) -> Answer:
-    if len(parts) == 1:
-        return parts[0]
     held, until_ms = every, None
     for part in parts:
         if part.held != every:
@@ -123,6 +123,8 @@ def _joined(parts: list[Answer], *, every: bool) -> Answer:
 
 
 def _any(inner: Sequence[Condition], scene: Scene) -> Answer:
+    if len(inner) == 1:
+        return ask(inner[0], scene)
     return _joined([ask(condition, scene) for condition in inner], every=False)
 
 
@@ -179,6 +181,16 @@ def _clicked_email(_: ClickedEmail, scene: Scene) -> Answer:
 def _happened(asked: Happened, scene: Scene) -> Answer:
     events = scene.state.events
     found = [happening for name in asked.name for happening in events.get(name, ())] if events else []
+    until_ms = None
+    if found:
+        found, until_ms = _recent(found, asked, scene)
+    count = len(found)
+    held = count >= asked.at_least
+    return Answer(held, until_ms, lambda: _clause(f"event {' or '.join(asked.name)}", held, count=count))
+
+
+def _recent(found: list[Happening], asked: Happened, scene: Scene) -> tuple[list[Happening], int | None]:
+    """Those that count now, and when time alone makes them fewer or more."""
     if asked.since == "anchor":
         found = [happening for happening in found if happening.at > scene.anchor]
     if asked.same_order and scene.order is not None and scene.order.id is not None:
@@ -191,17 +203,15 @@ def _happened(asked: Happened, scene: Scene) -> Answer:
         waiting = [happening for happening in found if happening.at[0] + asked.at_least_ago > scene.at_ms]
         until_ms = soonest(until_ms, *(happening.at[0] + asked.at_least_ago for happening in waiting))
         found = [happening for happening in found if happening not in waiting]
-    count = len(found)
-    held = count >= asked.at_least
-    return Answer(held, until_ms, lambda: _clause(f"event {' or '.join(asked.name)}", held, count=count))
+    return found, until_ms
 
 
 def _visited(asked: Visited, scene: Scene) -> Answer:
     found = scene.state.pages.get(asked.kind, [])
-    if asked.since == "anchor":
+    if found and asked.since == "anchor":
         found = [moment for moment in found if moment > scene.anchor]
     until_ms = None
-    if asked.within is not None:
+    if found and asked.within is not None:
         found = [moment for moment in found if moment[0] > scene.at_ms - asked.within]
         until_ms = soonest(*(moment[0] + asked.within for moment in found))
     visits = len(found)

@@ -17,11 +17,13 @@ class Marks(msgspec.Struct):
 
     def move(self, mark: Marked) -> int | None:
         """The new log time when this mark moves it on."""
-        self.sources[mark.source] = max(mark.at_ms, self.sources.get(mark.source, mark.at_ms))
+        sources, at_ms = self.sources, mark.at_ms
+        if at_ms >= sources.get(mark.source, at_ms):
+            sources[mark.source] = at_ms
         self.of, self.outcomes = mark.of, mark.outcomes
-        if len(self.sources) < self.of:
+        if len(sources) < mark.of:
             return None
-        time_ms = min(self.sources.values())
+        time_ms = min(sources.values())
         if self.time_ms is not None and time_ms <= self.time_ms:
             return None
         self.time_ms = time_ms

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from contracts.policy_sections import Drift as Limits
-from contracts.signals import Claimed, Delivered, Messaged, Moved, PersonSignal, Scalar, Tracked
+from contracts.signals import Claimed, Delivered, Messaged, Moved, Paged, PersonSignal, Scalar, Tracked
 from streams.inputs import CLICKS, Health, Watch
 
 RECENT_MAX = 16  # newest gaps between two events whose mean is held against the usual one
@@ -40,14 +39,13 @@ class Share(msgspec.Struct, array_like=True):
     seen_before: int = 0
     missing_before: int = 0
 
-    def add(self, missing: bool, newest: int) -> None:
-        if self.seen >= newest // 2:
+    def add(self, missing: bool, half: int) -> tuple[int, int]:
+        """half: of the window. How many lack the field now, of how many."""
+        if self.seen >= half:
             self.seen_before, self.missing_before = self.seen, self.missing
             self.seen = self.missing = 0
         self.seen += 1
         self.missing += missing
-
-    def of(self) -> tuple[int, int]:
         return self.missing + self.missing_before, self.seen + self.seen_before
 
 
@@ -101,7 +99,7 @@ class Drift(msgspec.Struct, array_like=True):
     alarm: int = 0  # number of the shop signal at which some silence is too long
     troubles: list[Trouble] = []
 
-    def note(self, signal: PersonSignal, watch: Watch) -> list[Trouble]:
+    def note(self, signal: PersonSignal, watch: Watch) -> Sequence[Trouble]:
         """Count one record of the log, repeated or not; troubles that it begins or ends.
 
         What is passed on was counted where it came first.
@@ -109,25 +107,27 @@ class Drift(msgspec.Struct, array_like=True):
         if signal.accepted_ms > self.time_ms:
             self.time_ms = signal.accepted_ms
         if isinstance(signal, NOT_COUNTED):
-            return []
+            return ()
         if signal.via:
             return self._passed_on(signal, watch)
-        if isinstance(signal, Tracked) and signal.event in watch.silent:  # most of the traffic says nothing else
+        event = signal.event if isinstance(signal, Tracked) else None
+        if event in watch.silent:  # most of the traffic says nothing else
             self.shop += 1
-            return self._listen(watch) if self.shop >= self.alarm else []
-        limits = watch.policy.drift
+            return self._listen(watch) if self.shop >= self.alarm else ()
+        if isinstance(signal, Paged):
+            return self._seen(signal, watch)
         changed: list[Trouble] = []
         opened = isinstance(signal, Messaged) and signal.channel == "email" and signal.metric == "opened"
         self.opens += opened
         self.shop += not isinstance(signal, Messaged)
-        if isinstance(signal, Tracked) and signal.event not in watch.known:
-            self._name(signal.event, watch)
+        if event is not None and event not in watch.known:
+            self._name(event, watch)
         for name, health in watch.shares(signal):
             if name in watch.watched:
                 missing = health == "bad"
                 if name in MAY_BE_LEFT_OUT:
-                    missing = self._missed(name, health, signal, limits) or missing
-                changed += self._share(name, missing, limits)
+                    missing = self._missed(name, health, signal, watch) or missing
+                changed += self._share(name, missing, watch)
         for name in watch.heard(signal):
             if name in watch.watched:
                 changed += self._heard(name, watch)
@@ -135,11 +135,22 @@ class Drift(msgspec.Struct, array_like=True):
             changed += self._listen(watch)
         return changed
 
-    def _passed_on(self, signal: PersonSignal, watch: Watch) -> list[Trouble]:
+    def _seen(self, page: Paged, watch: Watch) -> Sequence[Trouble]:
+        """Of a page nothing but its path says anything."""
+        self.shop += 1
+        changed: list[Trouble] = []
+        for name, health in watch.shares(page):
+            if name in watch.watched:
+                changed += self._share(name, health == "bad", watch)
+        if self.shop >= self.alarm:
+            changed += self._listen(watch)
+        return changed
+
+    def _passed_on(self, signal: PersonSignal, watch: Watch) -> Sequence[Trouble]:
         """An order that named nobody, and whose person is known by a forward, is to be trusted: it evens the first count."""
         if not watch.is_order(signal) or "order_person" not in watch.watched:
             return []
-        return self._share("order_person", False, watch.policy.drift)
+        return self._share("order_person", False, watch)
 
     def at(self, needs: frozenset[str], at_ms: int) -> list[Trouble]:
         """The troubles of these inputs at an instant up to which the log has been read."""
@@ -158,7 +169,7 @@ class Drift(msgspec.Struct, array_like=True):
                 trouble for trouble in self.troubles if trouble.until_ms is None or trouble.until_ms + KEPT_MS > log_ms
             ]
 
-    def _missed(self, name: str, health: Health, signal: PersonSignal, limits: Limits) -> bool:
+    def _missed(self, name: str, health: Health, signal: PersonSignal, watch: Watch) -> bool:
         """Whether a field that has a meaning when left out is missed: only where events of this name once carried it."""
         assert isinstance(signal, Tracked), "only track events have such fields"
         key = f"{name} {signal.event}"
@@ -166,42 +177,44 @@ class Drift(msgspec.Struct, array_like=True):
             return health == "absent"
         given, absent = self.given.pop(key, (0, 0))
         given, absent = given + (health == "good"), absent + (health == "absent")
-        if given + absent < limits.at_least:
+        limit = watch.limits[name]
+        if given + absent < limit.at_least:
             self.given[key] = (given, absent)
-        elif absent <= getattr(limits.missing_above, name) * (given + absent):
+        elif absent <= limit.share * (given + absent):
             self.relied.append(key)
         return False
 
-    def _share(self, name: str, missing: bool, limits: Limits) -> list[Trouble]:
+    def _share(self, name: str, missing: bool, watch: Watch) -> Sequence[Trouble]:
         share = self.shares.get(name)
         if share is None:
             share = self.shares[name] = Share()
-        share.add(missing, limits.newest)
-        lacking, seen = share.of()
-        if seen < limits.at_least:
-            return []
-        limit = getattr(limits.missing_above, name)
-        begins = lacking > limit * seen
+        limit = watch.limits[name]
+        lacking, seen = share.add(missing, limit.half)
+        if seen < limit.at_least:
+            return ()
+        begins = lacking > limit.share * seen
         if not begins and not self.troubles:
-            return []  # nothing that could end
+            return ()  # nothing that could end
         return self._set(
             name,
             begins=begins,
-            ends=lacking <= limit * seen * RECOVERED,
+            ends=lacking <= limit.share * seen * RECOVERED,
             what=f"missing in {lacking} of the newest {seen}",
         )
 
-    def _heard(self, name: str, watch: Watch) -> list[Trouble]:
+    def _heard(self, name: str, watch: Watch) -> Sequence[Trouble]:
         number = self._number(name)
         gaps = self.gaps.get(name)
         if gaps is None:
             self.gaps[name] = Gaps(number)
-            return []
+            return ()
         gaps.add(number, in_trouble=self._current(name) is not None)
         self.alarm = 0  # looked at again with the next signal
         if gaps.count < watch.policy.drift.at_least:
-            return []
+            return ()
         slower = gaps.slower()
+        if slower <= SLOWER_TIMES and not self.troubles:
+            return ()  # nothing that could end
         return self._set(
             name,
             begins=slower > SLOWER_TIMES,
@@ -213,12 +226,13 @@ class Drift(msgspec.Struct, array_like=True):
         """Which silences are too long, and when to ask again."""
         changed: list[Trouble] = []
         alarms = []
+        at_least, silent_after = watch.policy.drift.at_least, watch.policy.drift.silent_after
         for name, gaps in self.gaps.items():
-            if gaps.count < watch.policy.drift.at_least or name not in watch.watched or self._current(name) is not None:
+            if gaps.count < at_least or name not in watch.watched or self._current(name) is not None:
                 continue
-            strangers = self._strangers(gaps)
-            usual = gaps.usual() * watch.policy.drift.silent_after * (NEW_NAME_SHARE if strangers else 1)
-            limit = max(usual, watch.policy.drift.at_least)
+            strangers = self._strangers(gaps) if self.names else ()
+            usual = gaps.usual() * silent_after * (NEW_NAME_SHARE if strangers else 1)
+            limit = max(usual, at_least)
             silence = self._number(name) - gaps.at
             if silence > limit:
                 new = f", while `{strangers[0]}` is new" if strangers else ""
@@ -249,7 +263,10 @@ class Drift(msgspec.Struct, array_like=True):
         return [name for name, (first, count) in self.names.items() if first > gaps.at and count >= NEW_NAME_MIN]
 
     def _current(self, name: str) -> Trouble | None:
-        return next((trouble for trouble in self.troubles if trouble.input == name and trouble.until_ms is None), None)
+        for trouble in self.troubles:
+            if trouble.input == name and trouble.until_ms is None:
+                return trouble
+        return None
 
     def _set(self, name: str, *, begins: bool, ends: bool, what: str) -> list[Trouble]:
         current = self._current(name)

@@ -28,9 +28,13 @@ def applied(
         verdict = erased(state, at_ms, policy)
         apply(state, signal, policy)
         return [verdict]
-    wish = identity.fold(state, signal, policy)
+    wish = None
+    if isinstance(signal, Moved):
+        wish = identity.absorb(state, signal, policy)
+    else:
+        apply(state, signal, policy)
     verdicts: list[Verdict] = []
-    if not (ends_nothing or state.erased):
+    if state.standings and not (ends_nothing or state.erased):
         verdicts = judgement.ends(state, at_ms, policy, by_signal=True)
     if isinstance(signal, Moved):
         verdicts += identity.go_on(state, signal.source, wish, at_ms, policy, own=signal.source == key)

@@ -85,21 +85,15 @@ def apply(state: State, signal: PersonSignal, policy: Policy) -> None:
 
 def _tracked(state: State, call: Tracked, at: Moment, policy: Policy) -> None:
     name = call.event
+    meaning = policy.names.meanings.get(name)
     if name == "Product Added":
         cart.add(state.cart, call.item or NOTHING, call.currency, at, policy)
     elif name == "Product Removed":
         cart.remove(state.cart, call.item or NOTHING, at, policy)
     elif name in REPLACING:
         cart.replace(state.cart, call.items, call.amount, call.currency, at, policy)
-    elif name in policy.names.orders:
-        placed = orders.place(state.orders, call, at, policy)
-        if placed is not None:
-            placed.emptied = cart.order(state.cart, at, policy)
-            orders.counted(state.orders)
-    elif name in policy.names.refunds or name in policy.names.partial_refunds:
-        orders.refund(state.orders, call, at, policy, partial=name in policy.names.partial_refunds)
-    elif name in policy.names.cancels:
-        orders.cancel(state.orders, call, at)
+    elif meaning is not None:
+        _about_order(state, call, meaning, at, policy)
     elif name == "Product Viewed" and call.item is not None:
         shown = call.item.name or call.item.product
         if shown and (state.viewed is None or at >= state.viewed[0]):
@@ -111,6 +105,18 @@ def _tracked(state: State, call: Tracked, at: Moment, policy: Policy) -> None:
         happenings.append(Happening(at, call.order_id))
         happenings.sort(key=lambda happening: happening.at)
         del happenings[:-REMEMBERED_MAX]
+
+
+def _about_order(state: State, call: Tracked, meaning: str, at: Moment, policy: Policy) -> None:
+    """meaning: the word of the policy's `names`."""
+    if meaning == "orders":
+        placed = orders.place(state.orders, call, at, policy)
+        if placed is not None:
+            placed.emptied = cart.order(state.cart, at, policy)
+    elif meaning == "cancels":
+        orders.cancel(state.orders, call, at)
+    else:
+        orders.refund(state.orders, call, at, policy, partial=meaning == "partial_refunds")
 
 
 def page_kind(path: str, policy: Policy) -> str | None:

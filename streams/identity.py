@@ -51,8 +51,9 @@ def note(state: State, key: str, signal: PersonSignal, policy: Policy, arm: Call
 
     True where the key told an address, which a stop may look at.
     """
-    told_before = state.own and not signal.via and signal.occurred_ms > state.first_ms
-    if told_before or isinstance(signal, Moved) or state.erased:  # of who is erased not even the address is kept
+    if state.own and not signal.via and signal.occurred_ms > state.first_ms:
+        return False  # nearly always
+    if isinstance(signal, Moved) or state.erased:  # of who is erased not even the address is kept
         return False
     origin = signal.via[0] if signal.via else key
     state.own = state.own or origin == key
@@ -89,11 +90,8 @@ def ids_of(moved: Moved) -> bytes:
         return b""
 
 
-def fold(state: State, signal: PersonSignal, policy: Policy) -> Wish:
-    """Apply one signal; a handed-over state says which of its episodes wants to go on. An unreadable one changes nothing."""
-    if not isinstance(signal, Moved):
-        apply(state, signal, policy)
-        return None
+def absorb(state: State, signal: Moved, policy: Policy) -> Wish:
+    """Apply a handed-over state; it says which of its episodes wants to go on. An unreadable one changes nothing."""
     try:
         weaker = decode_state(signal.state)
     except msgspec.DecodeError:

@@ -7,6 +7,8 @@ events that should go on coming, because an audience reads something from their 
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+import msgspec
+
 from contracts.conditions import Condition
 from contracts.policy import Audience, Policy
 from contracts.signals import Conversed, Identified, Item, Messaged, Paged, PersonSignal, Tracked, anonymous
@@ -19,12 +21,25 @@ CLICKS = "email clicks"
 TALK = "conversations"
 
 
+class Limit(msgspec.Struct, frozen=True):
+    """The share of occurrences that may lack a field, over twice `half` of them; fewer than `at_least` say nothing."""
+
+    share: float
+    half: int
+    at_least: int
+
+
 class Watch:
-    """What one policy watches. needs: inputs by audience; an input that no audience needs is not watched."""
+    """What one policy watches. needs: inputs by audience; an input that no audience needs is not watched.
+
+    limits: by the field that may be missing.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        names = policy.names
+        names, drift = policy.names, policy.drift
+        shares = drift.missing_above.model_dump()
+        self.limits = {name: Limit(share, drift.newest // 2, drift.at_least) for name, share in shares.items()}
         self.needs = {name: frozenset(_needs(audience, policy)) for name, audience in policy.audiences.items()}
         self.watched = frozenset().union(*self.needs.values())
         self.known = frozenset().union(

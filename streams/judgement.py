@@ -61,9 +61,10 @@ def tier(state: State, at_ms: int, policy: Policy) -> Tier:
 
 def active(state: State) -> tuple[str, Standing, Episode] | None:
     """The one audience that the person is in, real or virtual."""
-    for name, standing in state.standings.items():
-        if standing.active is not None:
-            return name, standing, standing.active
+    if state.standings:
+        for name, standing in state.standings.items():
+            if standing.active is not None:
+                return name, standing, standing.active
     return None
 
 
@@ -165,7 +166,8 @@ def judge(state: State, at_ms: int, policy: Policy, *, delivered_at_once: bool, 
             troubles=stale.get(name, ()),
         )
         verdicts += found
-        due_ms = earlier(due_ms, changes_ms)
+        if due_ms is None or (changes_ms is not None and changes_ms < due_ms):
+            due_ms = changes_ms
     if before is not None and before[1].active is before[2]:  # it goes on, and nothing has taken over
         due_ms = earlier(due_ms, going_on_ms)
     elif verdicts and active(state) is not None:  # what has begun may hold back, by cap, whoever was asked before it

@@ -6,7 +6,6 @@ person who is in a moment, an arriving signal is tried on a copy at once, and an
 exact judgement is silent about it later. docs/decisions/0001 says why.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
 import msgspec
@@ -27,6 +26,7 @@ from contracts.signals import (
 )
 from streams import contact, early, identity, judgement, telling
 from streams.agenda import Agenda
+from streams.arms import arm_by_hash
 from streams.conditions import earlier, soonest
 from streams.control import Control
 from streams.drift import Trouble
@@ -34,9 +34,9 @@ from streams.fold import apply, concerns_judgement
 from streams.judgement import Verdict
 from streams.person import (
     ID_BYTES,
-    IDS_MAX,
     NOT_SEEN,
     PASSES_MAX,
+    RING_BYTES,
     Announced,
     Person,
     State,
@@ -48,8 +48,6 @@ from streams.person import (
 )
 from streams.rulings import Rulings, meet
 from streams.stops import in_conversation
-
-ARM_BITS = 64
 
 
 class Effects(msgspec.Struct, gc=False):
@@ -64,12 +62,6 @@ class Effects(msgspec.Struct, gc=False):
     signals: list[PersonSignal] = []
     troubles: list[Trouble] = []
     stranded: list[PersonSignal] = []
-
-
-def arm_by_hash(person: str, policy: Policy) -> Arm:
-    """SHA-256 of `salt|person`; its first 8 bytes, big-endian, over 2^64 below the share: holdout."""
-    digest = hashlib.sha256(f"{policy.holdout.salt}|{person}".encode()).digest()
-    return "holdout" if int.from_bytes(digest[:8], "big") / 2**ARM_BITS < policy.holdout.share else "assisted"
 
 
 class Partition:
@@ -135,7 +127,7 @@ class Partition:
             self._accept(key, person, signal, effects)
         person.position = position
         self._people[key] = person
-        self._schedule(key, person)
+        self._schedule(key, person, near=True)
         return effects
 
     def facts(self, key: str, at_ms: int) -> dict[str, Scalar]:
@@ -163,11 +155,12 @@ class Partition:
             apply(person.state, signal, policy)
             return
         if isinstance(signal, Moved):
-            person.ids = (identity.ids_of(signal) + person.ids)[-IDS_MAX * ID_BYTES :]
+            person.ids = (identity.ids_of(signal) + person.ids)[-RING_BYTES:]
         person.pending.append(signal)
-        policy = self.rulings.at(signal.accepted_ms).policy
-        if judgement.active(person.state) is not None and concerns_judgement(signal, policy):
-            self._foresee(key, person, signal, effects)
+        if judgement.active(person.state) is not None:
+            policy = self.rulings.at(signal.accepted_ms).policy
+            if concerns_judgement(signal, policy):
+                self._foresee(key, person, signal, effects)
         while heavy(person.pending):
             self._settle(key, person, min(signal.accepted_ms for signal in person.pending), effects)
 
@@ -261,13 +254,17 @@ class Partition:
         """Apply what waits and judge every instant up to and including `until_ms`; which instant is the next."""
         state = person.state
         assert state is not None, "only a person with a state is due"
-        pending = person.pending = in_order(person.pending)
+        pending = person.pending
+        if len(pending) > 1:
+            pending = person.pending = in_order(pending)
         shown = activated = False
         while True:
-            changes_ms = self._changes_ms(person)
-            next_ms = earlier(changes_ms, state.due_ms)
-            if pending:
-                next_ms = earlier(next_ms, pending[0].accepted_ms)
+            next_ms, changes_ms = state.due_ms, None
+            if pending and (next_ms is None or pending[0].accepted_ms < next_ms):
+                next_ms = pending[0].accepted_ms
+            if person.ruled_ms < self.rulings.newest.from_ms:
+                changes_ms = self._changes_ms(person)
+                next_ms = earlier(next_ms, changes_ms)
             if next_ms is None or next_ms > until_ms:
                 break
             at_ms = max(next_ms, state.judged_ms)
@@ -285,7 +282,8 @@ class Partition:
                 named = identity.note(state, key, cause, policy, self._arm)
                 if named or concerns_judgement(cause, policy):
                     concerned = True
-                    verdicts += [(v, cause) for v in early.applied(key, state, cause, at_ms, policy)]
+                    ended = early.applied(key, state, cause, at_ms, policy)
+                    verdicts += [(verdict, cause) for verdict in ended] if ended else ()
                 else:
                     apply(state, cause, policy)
             if not concerned:
@@ -298,13 +296,14 @@ class Partition:
                 stale=rules.stale(self.control.drift, at_ms),
             )
             state.due_ms = judged.due_ms
-            verdicts += [(verdict, cause) for verdict in judged.verdicts]
-            for verdict, signal in early.unannounced(person, verdicts):
+            verdicts += [(verdict, cause) for verdict in judged.verdicts] if judged.verdicts else ()
+            for verdict, signal in early.unannounced(person, verdicts) if verdicts else ():
                 self._decide(key, verdict, signal, effects)
                 if verdict.outcome != "withheld" and verdict.under is None:
                     activated = verdict.outcome == "activated"
                     shown = shown or verdict.said or activated
-            early.close_announced(person, state, at_ms, policy)
+            if person.announced:
+                early.close_announced(person, state, at_ms, policy)
             self._note_moment(key, state)
         if self.control.drift.troubles and judgement.waits_for_data(state):
             self._held.add(key)
@@ -379,22 +378,22 @@ class Partition:
 
     def _changes_ms(self, person: Person) -> int | None:
         """The instant of the policy that the person's moment has not met yet."""
-        if self.rulings.newest.from_ms <= person.ruled_ms:
-            return None  # nearly always
         changes_ms = self.rulings.next_after(person.ruled_ms)
         if person.state is None or judgement.active(person.state) is None:
             return None
         return changes_ms
 
-    def _schedule(self, key: str, person: Person) -> None:
+    def _schedule(self, key: str, person: Person, *, near: bool = False) -> None:
         """At the next instant at which something of a person is applied or judged; a key that nobody addresses has none."""
         due_ms = None
         if person.state is not None:
-            due_ms = earlier(earlier(waiting_ms(person), person.state.due_ms), self._changes_ms(person))
-        self._agenda.put(key, due_ms)
+            due_ms = earlier(waiting_ms(person), person.state.due_ms)
+            if person.ruled_ms < self.rulings.newest.from_ms:
+                due_ms = earlier(due_ms, self._changes_ms(person))
+        self._agenda.put(key, due_ms, near=near)
 
     def _note_moment(self, key: str, state: State | None) -> None:
-        if state is not None and judgement.active(state) is not None:
+        if state is not None and state.standings and judgement.active(state) is not None:
             self._in_moment.add(key)
         else:
             self._in_moment.discard(key)

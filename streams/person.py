@@ -5,8 +5,8 @@ The structs hold no cycle of references, so the garbage collector need not look 
 A Moment is `(occurred_ms, seq)`: "after" and "newest" go by occurrence, ties by the order of the log.
 """
 
-import hashlib
 from decimal import Decimal
+from hashlib import blake2b
 from operator import attrgetter
 
 import msgspec
@@ -29,6 +29,7 @@ SPENT_MAX = 8  # spans of anchors that can start no episode any more, per audien
 SAID_MAX = 4  # episodes per audience of which the last word is remembered
 IDS_MAX = 64  # reach of the ring of message ids: a repeat within that many messages of the person counts once
 ID_BYTES = 8
+RING_BYTES = IDS_MAX * ID_BYTES
 PENDING_MAX = 256  # signals held until the marks reach them; beyond, the oldest are settled early
 PENDING_BYTES_MAX = 128 * 1024  # likewise; looked at once in so many signals, and whenever one names several products
 PENDING_LOOK_EVERY = 16
@@ -226,12 +227,14 @@ def decode(record: bytes) -> Person:
 
 def heavy(pending: list[PersonSignal]) -> bool:
     """Whether more waits than a record shall carry. Most people have a handful of signals waiting, and are not measured."""
-    if len(pending) > PENDING_MAX:
+    count = len(pending)
+    if count > PENDING_MAX:
         return True
-    last = pending[-1] if pending else None
-    several = isinstance(last, Moved) or (isinstance(last, Tracked) and len(last.items or ()) > 1)
-    if not several and len(pending) % PENDING_LOOK_EVERY:
-        return False
+    if count % PENDING_LOOK_EVERY:
+        last = pending[-1]
+        several = len(last.items or ()) > 1 if isinstance(last, Tracked) else isinstance(last, Moved)
+        if not several:
+            return False
     return sum(len(_encoder.encode(signal)) for signal in pending) > PENDING_BYTES_MAX
 
 
@@ -250,14 +253,14 @@ def copy_state(state: State) -> State:
 
 def counted(person: Person, message_id: str) -> bool:
     """Whether the ring knows the message; else it does from now on."""
-    digest = hashlib.blake2b(message_id.encode(), digest_size=ID_BYTES).digest()
+    digest = blake2b(message_id.encode(), digest_size=ID_BYTES).digest()
     ids = person.ids
     found = ids.find(digest)
     while found >= 0 and found % ID_BYTES:
         found = ids.find(digest, found + 1)
     if found >= 0:
         return True
-    person.ids = (ids + digest)[-IDS_MAX * ID_BYTES :]
+    person.ids = (ids + digest)[-RING_BYTES:]
     return False
 
 

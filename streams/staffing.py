@@ -10,7 +10,7 @@ WEEK_MINUTES = 7 * 24 * 60
 
 
 def staffed_at(audience: Audience, at_ms: int, policy: Policy) -> bool:
-    return staffed(audience.hours, policy.zone, _aware(at_ms))
+    return audience.hours == "always" or staffed(audience.hours, policy.zone, _aware(at_ms))
 
 
 def next_change_ms(audience: Audience, at_ms: int, policy: Policy) -> int | None:

@@ -70,8 +70,8 @@ def _refunded(state: State, at_ms: int, policy: Policy, *, rescue: bool) -> list
 
 
 def _cancelled(state: State, at_ms: int, policy: Policy) -> list[Stop]:
-    cancels = [order.cancel_ms + policy.stops.cancelled for order in state.orders.recent if order.cancel_ms is not None]
-    until_ms = max(cancels, default=0)
+    cancels_ms = [order.cancel_ms for order in state.orders.recent if order.cancel_ms is not None]
+    until_ms = max(cancels_ms) + policy.stops.cancelled if cancels_ms else 0
     return [Stop("cancelled", until_ms)] if until_ms > at_ms else []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from contracts import policy
 from contracts.instant import DAY_MS, HOUR_MS, from_rfc3339, to_rfc3339
 from contracts.policy import Policy
-from streams.partition import arm_by_hash
+from streams.arms import arm_by_hash
 
 START_MS = from_rfc3339("2026-03-02T00:00:00Z")
 POLICY_TEXT = (

@@ -19,8 +19,9 @@ from contracts import calls, decisions
 from contracts.decisions import Decision
 from contracts.instant import DAY_MS, HOUR_MS
 from contracts.signals import Conversed, Marked, Messaged, Moved, PersonSignal, Signal
+from streams.arms import arm_by_hash
 from streams.identity import CAME_ALONG
-from streams.partition import Effects, Partition, arm_by_hash
+from streams.partition import Effects, Partition
 from streams.person import Person
 from tests.backtests.shops import POLICY, START_MS, call, cart, lines, order, shop, track
 

@@ -8,7 +8,7 @@ from contracts.decisions import Decision
 from contracts.instant import DAY_MS, from_rfc3339
 from contracts.policy import Policy
 from contracts.signals import PersonSignal
-from streams.partition import arm_by_hash
+from streams.arms import arm_by_hash
 from tests.oracle.policies import drawn
 from tests.oracle.reckon import Said, reckon
 from tests.streams.histories import Run
