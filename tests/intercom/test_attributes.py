@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.intercom import Intercom, Known, Refused, TryLater, Unfit
+from agents.intercom import Intercom, Known, Overtaken, Refused, TryLater, Unfit
 from agents.intercom.contact import WRITES_MAX
 from contracts.commands import Command
 from contracts.fields import manifest
@@ -96,6 +96,38 @@ async def test_a_write_that_is_refused_though_no_attribute_is_missing_is_repeate
     await intercom.close()
     assert caught.value.reason == "parameter_invalid"
     assert len(refused) == 2, "without a word of what is missing, an attribute may be"
+
+
+async def test_what_was_overtaken_before_an_attribute_is_made_anew_makes_none_and_is_no_refusal(scene: Scene) -> None:
+    known = await show(scene, activation())
+    del scene.workspace.attributes[FLAG]
+    answers = iter((True, False))
+    with pytest.raises(Overtaken):
+        await scene.intercom.show(withdrawal(), known, fresh=lambda: next(answers))
+    assert FLAG not in scene.workspace.attributes
+
+
+async def test_attributes_that_cannot_be_listed_now_are_no_refusal(scene: Scene) -> None:
+    known = await show(scene, activation())
+    del scene.workspace.attributes[FLAG]
+    scene.faults = [None, "busy"]
+    with pytest.raises(TryLater):
+        await show(scene, withdrawal(), known)
+
+
+async def test_without_a_manifest_a_write_that_does_not_fit_is_refused_and_nothing_is_registered(scene: Scene) -> None:
+    bare = Intercom(
+        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms, transport=scene.faulty
+    )
+    del scene.workspace.attributes[FLAG]
+    asked = len(scene.calls())
+    listed = len(scene.workspace.requests) - asked
+    with pytest.raises(Refused) as caught:
+        await bare.show(activation(), NEW)
+    await bare.close()
+    assert caught.value.reason == "parameter_invalid"
+    assert [path for _, path, _ in scene.calls()[asked:]] == ["/contacts/find_by_external_id/42", "/contacts"]
+    assert len(scene.workspace.requests) - len(scene.calls()) == listed
 
 
 async def test_registering_creates_what_is_missing_once(scene: Scene) -> None:

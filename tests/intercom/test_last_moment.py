@@ -122,3 +122,11 @@ async def test_a_contact_that_we_may_have_made_and_no_search_shows_yet_is_waited
     scene.clock.pass_seconds(121)
     await scene.intercom.show(gone, Known(attributes=None), unseen=True)
     assert scene.workspace.contacts[made].custom[FLAG] is False
+
+
+async def test_a_contact_that_no_search_shows_is_waited_for_only_where_nothing_else_can_find_it(scene: Scene) -> None:
+    """An activation creates, and a clash names the contact; whoever has an id is found by it at once."""
+    in_doubt = Known(attributes=None)
+    by_email = activation(person="email:a@example.com", external_id=None, email="a@example.com")
+    assert (await scene.intercom.show(by_email, in_doubt, unseen=True)).intercom_id is not None
+    assert (await scene.intercom.show(withdrawal(), in_doubt, unseen=True)).intercom_id is None

@@ -143,3 +143,25 @@ async def test_of_more_moments_than_are_remembered_the_withdrawal_goes_once_more
     assert world.revisions() == [2]
     kept = world.kept["id:42"]
     assert len(kept.begun) == 0, "nothing is owed any more"
+
+
+async def test_what_this_worker_delivered_itself_is_in_no_doubt() -> None:
+    world = Successor(shows=moment(4))
+    await world.told(begins(2))
+    await world.read_to_the_end()
+    world.intercom.answers = [TryLater(1.0, "lost", shared=False)]
+    await world.told(withdrawal(3), begins(4))
+    await world.after(60)
+    assert world.revisions() == [2, 3, 3, 4]
+    assert world.intercom.looks == []
+
+
+async def test_a_withdrawal_that_was_looked_at_and_failed_is_not_looked_at_again() -> None:
+    """What the contact shows then may be this worker's own doing."""
+    world = Successor(shows=moment(1))
+    world.intercom.answers = [TryLater(1.0, "lost", shared=False)]
+    await world.told(withdrawal(2), begins(3))
+    world.intercom.shows = moment(3)
+    await world.after(2)
+    assert world.revisions() == [2, 2]
+    assert len(world.intercom.looks) == 1
