@@ -127,7 +127,7 @@ class Line:
     def _wait_for_budget(self) -> None:
         wait_ms = self._budget.wait_ms(urgent=self._urgent)
         if wait_ms > 0:
-            urgent_too = self._urgent or self._budget.wait_ms(urgent=True) > 0
+            urgent_too = self._budget.wait_ms(urgent=True) > 0
             raise TryLater(wait_ms / 1000, "the rate limit is used up", shared=True, urgent_too=urgent_too)
 
     def _heed(self, answer: httpx.Response) -> None:

@@ -1,5 +1,7 @@
 """The adapter's branches, each against the rehearsed Intercom and the official description."""
 
+import json
+
 import httpx
 import msgspec
 import pytest
@@ -80,6 +82,59 @@ async def test_a_contact_created_meanwhile_is_taken_by_the_id_in_the_conflict(sc
     assert 409 in [status for _, _, status in scene.calls()]
 
 
+async def test_a_contact_created_meanwhile_that_shows_everything_is_not_written(scene: Scene) -> None:
+    everything = {name: value for name, value in shown().items() if value is not None}
+
+    def somebody_is_faster(request: httpx.Request) -> None:
+        if request.method == "POST" and not scene.workspace.contacts:
+            scene.workspace.create({"external_id": "42", "custom_attributes": everything})
+
+    scene.validated.before = somebody_is_faster
+    await show(scene, activation())
+    assert [method for method, _, _ in scene.calls()] == ["GET", "POST", "GET", "POST"], "a clash, a look, the event"
+
+
+async def test_an_event_that_finds_no_contact_is_told_once_more_and_nothing_is_written_twice(scene: Scene) -> None:
+    """Found by its e-mail, given our id, and not there for the event: whoever writes there is at work right now."""
+    scene.workspace.create({"email": "42@example.com"})
+    lost = iter((True, False))
+
+    async def forgetful(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/events" and next(lost):
+            return httpx.Response(404, json={"type": "error.list", "errors": [{"code": "not_found"}]})
+        return await scene.validated.handle_async_request(request)
+
+    intercom = Intercom(
+        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms,
+        transport=httpx.MockTransport(forgetful),
+    )  # fmt: skip
+    known = await intercom.show(activation(), NEW)
+    await intercom.close()
+    assert known.event_refusal is None
+    assert len(scene.contact().events) == 1
+    assert [method for method, _, _ in scene.calls()].count("PUT") == 1
+
+
+async def test_a_clash_with_a_contact_of_which_nothing_is_known_is_ambiguous(scene: Scene) -> None:
+    async def nameless(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            message = "A contact matching those details already exists with id=a1"
+            return httpx.Response(
+                409, json={"type": "error.list", "errors": [{"code": "conflict", "message": message}]}
+            )
+        found = {"type": "contact", "id": "a1", "external_id": None, "email": None}
+        missing = httpx.Response(404, json={"type": "error.list", "errors": [{"code": "not_found"}]})
+        return httpx.Response(200, json=found) if request.url.path == "/contacts/a1" else missing
+
+    intercom = Intercom(
+        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms,
+        transport=httpx.MockTransport(nameless),
+    )  # fmt: skip
+    with pytest.raises(Ambiguous):
+        await intercom.show(activation(email=None), NEW)
+    await intercom.close()
+
+
 async def test_a_conflict_with_another_persons_email_is_ambiguous_and_overwrites_nothing(scene: Scene) -> None:
     scene.workspace.create({"external_id": "7", "email": "42@example.com"})
     with pytest.raises(Ambiguous) as caught:
@@ -113,17 +168,20 @@ async def test_a_withdrawal_for_a_vanished_contact_has_nothing_to_take_back(scen
     known = await show(scene, activation())
     assert known.intercom_id is not None
     scene.workspace.delete(known.intercom_id)
-    assert (await show(scene, withdrawal(), known)).intercom_id is None
+    assert await show(scene, withdrawal(), known) == NEW
 
 
 async def test_a_merged_contact_is_followed_to_the_one_that_it_became(scene: Scene) -> None:
     known = await show(scene, activation())
-    into = scene.workspace.create({"external_id": "9"})["id"]
+    into = scene.workspace.create({"external_id": "9", "custom_attributes": {"returns_page_visited": True}})["id"]
     assert known.intercom_id is not None
     scene.workspace.merge(known.intercom_id, into)
     followed = await show(scene, withdrawal(attributes=calm(lifetime_orders=3)), known)
     assert followed.intercom_id == into
     assert scene.contact("9").custom["lifetime_orders"] == 3
+    assert scene.contact("9").custom["returns_page_visited"] is False, (
+        "what the other one shows says nothing of this one"
+    )
 
 
 async def test_a_person_known_by_email_alone_is_searched_for(scene: Scene) -> None:
@@ -191,8 +249,11 @@ async def test_after_an_unknown_write_a_withdrawal_writes_everything(scene: Scen
 
 async def test_what_is_read_after_a_lost_write_is_not_trusted_since_the_write_may_still_arrive(scene: Scene) -> None:
     scene.workspace.create({"external_id": "42", "custom_attributes": {FLAG: False}})
+    bodies: list[bytes] = []
+    scene.validated.seen = bodies.append
     await show(scene, withdrawal(), Known(attributes=None))
     assert [call[0] for call in scene.calls()] == ["GET", "PUT"]
+    assert json.loads(bodies[0])["custom_attributes"][FLAG] is False
 
 
 @pytest.mark.parametrize("fault", ["lost_request", "lost_answer", "reset", "half_answer", "broken"])

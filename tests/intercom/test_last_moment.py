@@ -1,6 +1,7 @@
 """What the adapter looks at right before it writes: freshness, conversations, the budget; and events that are refused."""
 
 import httpx
+import msgspec
 import pytest
 from openapi_core import OpenAPI
 
@@ -70,6 +71,14 @@ async def test_an_open_conversation_is_found_before_the_first_write_and_asked_fo
     assert len(asked) == 1
     with pytest.raises(Talking):
         await scene.intercom.show(activation(2, attributes=shown(lifetime_orders=2)), known, ask=True)
+
+
+async def test_conversations_are_looked_for_also_where_nothing_but_the_event_is_left_to_tell(scene: Scene) -> None:
+    known = msgspec.structs.replace(await scene.intercom.show(activation(), NEW), event=None)
+    scene.workspace.converse("77", scene.contact().id, "open")
+    with pytest.raises(Talking):
+        await scene.intercom.show(activation(), known, ask=True)
+    assert len(scene.contact().events) == 1
 
 
 @pytest.mark.parametrize("talks", [[], [("77", "closed")]])
