@@ -72,7 +72,7 @@ class Budget:
                 self._closed_until_ms = 0
             elif reset_s == self._reset_s:
                 self._left = min(self._left, left)  # answers overtake each other
-        if answer.status_code == 429 or left == 0:
+        if answer.status_code == 429:
             self._closed_until_ms = self._now_ms() + int(until_reset_seconds(answer) * 1000)
 
     @property

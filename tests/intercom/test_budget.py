@@ -108,6 +108,54 @@ def test_an_answer_that_comes_late_from_the_last_window_says_nothing_of_this_one
     assert window.budget.left == 80
 
 
+def test_the_last_call_of_the_last_window_that_is_answered_late_closes_nothing() -> None:
+    window = Window()
+    window.call(80, reset_s=NOON_S + 22)
+    window.budget.heed(answer(0))
+    assert window.budget.wait_ms(urgent=True) == 0
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_calls_that_are_not_answered_yet_count_in_the_window_that_begins_meanwhile(heard: bool) -> None:
+    window = Window(limit=10, left=9)
+    for _ in range(4):
+        window.budget.begin()
+    window.clock.pass_seconds(12)
+    if heard:
+        window.call(9, reset_s=NOON_S + 24)
+    begun = 0
+    while window.budget.wait_ms(urgent=True) == 0 and begun < 100:
+        window.budget.begin()
+        begun += 1
+    assert begun == (5 if heard else 6)
+
+
+def test_the_shortest_wait_is_what_the_header_can_tell() -> None:
+    window = Window(limit=10, left=9)
+    for _ in range(9):
+        window.budget.begin()
+    window.clock.pass_seconds(11.999)
+    assert window.budget.wait_ms(urgent=True) == 1000
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "²", "-1", "1e3", " ", "0x10"])
+def test_a_header_that_is_no_number_says_nothing(number: str) -> None:
+    budget = Budget(HandClock().now_ms, others=0.0, portion=lambda: 1.0)
+    headers = {
+        name: number.encode("latin-1") for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    }
+    odd = httpx.Response(200, headers={**headers, "Date": NOON.encode()})
+    budget.heed(odd)
+    assert budget.wait_ms(urgent=False) == 0
+    assert until_reset_seconds(odd) == 12
+
+
+def test_a_limit_of_nothing_is_no_limit_that_was_learned() -> None:
+    budget = Budget(HandClock().now_ms, others=0.0, portion=lambda: 1.0)
+    budget.heed(answer(0, limit=0))
+    assert budget.wait_ms(urgent=False) == 0
+
+
 def test_answers_that_overtake_each_other_leave_the_smallest_number() -> None:
     window = Window()
     for left in (50, 60, 55):

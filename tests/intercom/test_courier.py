@@ -169,6 +169,7 @@ async def test_an_unknown_outcome_repeats_the_same_revision_with_what_is_known()
     assert world.kept["id:42"].known == lost.known
     await world.after(2)
     assert world.intercom.calls == [("id:42", 2), ("id:42", 2)]
+    assert world.intercom.unseen == [False, False], "a contact whose id is known needs no search"
     assert world.said() == [(2, "shown", None)]
 
 

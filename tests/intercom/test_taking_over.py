@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from agents import desired
 from agents.desired import BEGUN_MAX, Contact
 from agents.intercom import Ambiguous, Known, TryLater
 from contracts.commands import Command
@@ -165,3 +166,8 @@ async def test_a_withdrawal_that_was_looked_at_and_failed_is_not_looked_at_again
     await world.after(2)
     assert world.revisions() == [2, 2]
     assert len(world.intercom.looks) == 1
+
+
+def test_a_contact_that_shows_no_moment_shows_nothing_newer() -> None:
+    owes = Contact(owed=withdrawal(2), desired=begins(3), begun=((None, None),))
+    assert desired.passed(owes, {}) is owes
