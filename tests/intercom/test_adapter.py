@@ -184,6 +184,26 @@ async def test_a_merged_contact_is_followed_to_the_one_that_it_became(scene: Sce
     )
 
 
+async def test_a_write_that_is_told_of_a_merge_trusts_nothing_that_it_knew_of_the_merged_contact(scene: Scene) -> None:
+    """Intercom describes this answer for reads alone; a write may get it all the same."""
+    known = await show(scene, activation())
+    into = scene.workspace.create({"external_id": "9", "custom_attributes": {"returns_page_visited": True}})["id"]
+
+    async def merged(request: httpx.Request) -> httpx.Response:
+        if request.url.path == f"/contacts/{known.intercom_id}":
+            return httpx.Response(410, headers={"Link": f'</contacts/{into}>; rel="canonical"'})
+        return await scene.validated.handle_async_request(request)
+
+    intercom = Intercom(
+        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms,
+        transport=httpx.MockTransport(merged),
+    )  # fmt: skip
+    followed = await intercom.show(withdrawal(), known)
+    await intercom.close()
+    assert followed.intercom_id == into
+    assert scene.contact("9").custom["returns_page_visited"] is False
+
+
 async def test_a_person_known_by_email_alone_is_searched_for(scene: Scene) -> None:
     made = scene.workspace.create({"email": "o'hara@example.com"})["id"]
     scene.clock.pass_seconds(121)
