@@ -141,10 +141,9 @@ def test_the_shortest_wait_is_what_the_header_can_tell() -> None:
 @pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "²", "-1", "1e3", " ", "0x10"])
 def test_a_header_that_is_no_number_says_nothing(number: str) -> None:
     budget = Budget(HandClock().now_ms, others=0.0, portion=lambda: 1.0)
-    headers = {
-        name: number.encode("latin-1") for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-    }
-    odd = httpx.Response(200, headers={**headers, "Date": NOON.encode()})
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    headers = [(name.encode(), number.encode("latin-1")) for name in names]
+    odd = httpx.Response(200, headers=[*headers, (b"Date", NOON.encode())])
     budget.heed(odd)
     assert budget.wait_ms(urgent=False) == 0
     assert until_reset_seconds(odd) == 12
