@@ -15,6 +15,7 @@ from agents.reliable import Output, Record, Store
 from contracts import quarantined, signals
 from contracts.calls import parse
 from contracts.received import unframe
+from contracts.signals import PersonSignal
 from contracts.topics import QUARANTINE, SIGNALS
 
 
@@ -37,20 +38,29 @@ class Ingest:
     def batch(self, store: Store | None, records: Sequence[Record]) -> Iterable[Output]:
         now_ms = self._clock.now_ms()
         counts: Tally[tuple[Counter, tuple[str, ...]]] = Tally()
+        told: Tally[type[PersonSignal]] = Tally()
         outputs: list[Output] = []
         for record in records:
-            outputs += self._one(record, now_ms, counts)
+            outputs += self._one(record, now_ms, counts, told)
+        for kind, count in told.items():
+            SIGNALLED.labels(kind.__name__.lower()).inc(count)
         for (counter, label), count in counts.items():
             counter.labels(*label).inc(count)
         return outputs
 
-    def _one(self, record: Record, now_ms: int, counts: Tally[tuple[Counter, tuple[str, ...]]]) -> list[Output]:
+    def _one(
+        self,
+        record: Record,
+        now_ms: int,
+        counts: Tally[tuple[Counter, tuple[str, ...]]],
+        told: Tally[type[PersonSignal]],
+    ) -> list[Output]:
         received = unframe(record.value or b"")
         source = Source(record.topic, record.partition)
         parsed = parse(received.body, accepted_ms=self._marks.stamp(source, received.accepted_ms, now_ms))
         outputs = []
         for signal in parsed.signals:
-            counts[SIGNALLED, (type(signal).__name__.lower(),)] += 1
+            told[type(signal)] += 1
             outputs.append(Output(SIGNALS.name, signal.person.encode(), signals.encode(signal)))
         for index, (reason, value) in enumerate(parsed.rejected):
             counts[QUARANTINED, ("ingest", reason)] += 1

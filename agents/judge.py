@@ -196,6 +196,8 @@ def keep_texts(store: Store, texts: Mapping[str, str]) -> None:
 
 def outputs_of(effects: Effects) -> list[Output]:
     """Decisions first, so that nothing is ordered whose decision is not written; passed-on signals go back to the log."""
+    if not (effects.decisions or effects.commands or effects.signals or effects.stranded):
+        return []  # nearly always
     return [
         *(Output(topics.DECISIONS.name, d.person.encode(), decisions.encode(d)) for d in effects.decisions),
         *(Output(topics.COMMANDS.name, c.person.encode(), commands.encode(c)) for c in effects.commands),

@@ -31,10 +31,12 @@ def view(cart: Cart, at_ms: int, policy: Policy) -> CartView:
         return CartView(not cart.lines and cart.stated == 0, value, until_ms)
     if not cart.lines:
         return CartView(True, ZERO, None)
-    total: Decimal | None = ZERO
+    total = ZERO
     for line in cart.lines.values():
         value = line_value(line, policy)
-        total = None if total is None or value is None else total + value
+        if value is None:
+            return CartView(False, None, until_ms)
+        total += value
     return CartView(False, total, until_ms)
 
 

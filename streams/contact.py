@@ -67,7 +67,7 @@ def event(state: State, at_ms: int, policy: Policy) -> ContactEvent | None:
     view = cart.view(state.cart, at_ms, policy)
     largest = state.viewed[1] if state.viewed is not None else None
     expires_ms = expiry(state, name, episode, policy)
-    metadata: dict[str, Scalar | dict[str, Scalar]] = {"tier": tier(state, at_ms, policy), "reason": name}
+    metadata: dict[str, Scalar | dict[str, Scalar]] = {"tier": tier(state, at_ms, policy, view), "reason": name}
     if largest is not None:
         metadata["product"] = largest[:STRING_CHARS_MAX]
     category = None if view.empty else cart.largest_category(state.cart, policy)
@@ -94,7 +94,7 @@ def _facts(state: State, at_ms: int, policy: Policy) -> dict[str, Scalar]:
     ltv = "high" if value >= policy.ltv_tiers.high else "mid" if value >= policy.ltv_tiers.mid else "low"
     returns = state.pages.get("returns", [])
     return {
-        "cio_tier": tier(state, at_ms, policy),
+        "cio_tier": tier(state, at_ms, policy, view),
         "intercom_assisted": state.assisted,
         "last_cart_value": number(view.value),
         "last_cart_category": None if view.empty else cart.largest_category(state.cart, policy),

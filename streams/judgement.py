@@ -48,14 +48,15 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     due_ms: int | None  # next instant at which time alone may change something
 
 
-def tier(state: State, at_ms: int, policy: Policy) -> Tier:
+def tier(state: State, at_ms: int, policy: Policy, view: cart.CartView | None = None) -> Tier:
+    """view: of the cart at that instant, where it is at hand."""
     tiers = policy.tiers
     if (
         orders.count(state.orders) >= tiers.vip_orders
         or orders.lifetime_value(state.orders) >= tiers.vip_lifetime_value
     ):
         return "vip"
-    value = cart.view(state.cart, at_ms, policy).value
+    value = (view or cart.view(state.cart, at_ms, policy)).value
     return "high" if value is not None and value >= tiers.high_cart_value else "standard"
 
 

@@ -267,7 +267,7 @@ class Partition:
                 next_ms = earlier(next_ms, changes_ms)
             if next_ms is None or next_ms > until_ms:
                 break
-            at_ms = max(next_ms, state.judged_ms)
+            at_ms = next_ms if next_ms > state.judged_ms else state.judged_ms
             rules = self.rulings.at(at_ms)
             policy = rules.policy
             cause: PersonSignal | None = None

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import msgspec
+
 from agents.reliable.store import Store
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as it was read."""
 
     topic: str
@@ -16,7 +18,7 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-class Output(NamedTuple):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """One record to write. partition None: murmur2 of the key, as Java's producer does."""
 
     topic: str

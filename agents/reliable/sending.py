@@ -27,7 +27,8 @@ async def queue(producer: Any, outputs: Iterable[Output]) -> list[Acknowledged]:
     """Futures that cover all outputs. producer: an AIOKafkaProducer. Kafka's errors where nothing can be queued."""
     futures: dict[Acknowledged, None] = {}
     counts: dict[str, int] = {}
-    for topic, key, value, partition in outputs:
+    for output in outputs:
+        topic, key, value, partition = output.topic, output.key, output.value, output.partition
         if partition is None:
             if topic not in counts:
                 counts[topic] = len(await producer.client._wait_on_metadata(topic))
