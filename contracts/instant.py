@@ -37,12 +37,12 @@ def from_rfc3339(text: str) -> int:
     if match is None:
         raise ValueError("not an RFC 3339 instant such as 2026-03-02T09:00:00Z")
     day, clock, fraction, offset = match.groups()
-    zone = "+00:00" if offset is None or offset in ("Z", "z", "UTC") else offset
+    zone = _UTC if offset is None or offset in ("Z", "z", "UTC") else offset
     if len(zone) == 5:
         zone = f"{zone[:3]}:{zone[3:]}"
-    whole = datetime.fromisoformat(f"{day}T{clock}{zone}")
-    milliseconds = int((fraction or "0").ljust(3, "0")[:3])
-    return (whole - EPOCH) // timedelta(milliseconds=1) + milliseconds
+    since = datetime.fromisoformat(f"{day}T{clock}{zone}") - EPOCH
+    milliseconds = int(fraction[:3].ljust(3, "0")) if fraction else 0
+    return since.days * DAY_MS + since.seconds * SECOND_MS + milliseconds
 
 
 def duration_ms(text: str) -> int:
