@@ -365,7 +365,7 @@ def _ends_of(
         yield "no_longer_true", None, answer.tell
     if at_ms >= window.leave_ms:
         yield "expired", None, lambda: (_window_clause(window),)
-    yield None, soonest(window.leave_ms, answer.until_ms), answer.tell
+    yield None, earlier(window.leave_ms, answer.until_ms), answer.tell
 
 
 def _seen(clause: str, held: bool) -> tuple[Clause, ...]:
