@@ -38,6 +38,7 @@ class Watch:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         names, drift = policy.names, policy.drift
+        self._own: set[str | None] = {policy.currency}
         shares = drift.missing_above.model_dump()
         self.limits = {name: Limit(share, drift.newest // 2, drift.at_least) for name, share in shares.items()}
         self.needs = {name: frozenset(_needs(audience, policy)) for name, audience in policy.audiences.items()}
@@ -112,6 +113,8 @@ class Watch:
         priced = {item.currency or call.currency for item in lines if item.price is not None}
         if call.amount is not None:
             priced.add(call.currency)
+        if priced == self._own:
+            return "good"  # nearly always
         return min((self._currency(currency) for currency in priced), key=WORST_FIRST.index, default=None)
 
     def _currency(self, currency: str | None) -> Health:
