@@ -94,7 +94,6 @@ class App:
             "max_open_files": ROCKSDB_FILES_MAX,
         }
         made = self.faust.Table(name, key_type=bytes, value_type=bytes, partitions=partitions, options=options)
-        made.apply_changelog_batch = self._strictly(made)
         made._new_store = self._soundly(made)
         return made
 
@@ -117,21 +116,6 @@ class App:
             return store
 
         return made
-
-    def _strictly(self, table: Any) -> Callable[[Any], None]:
-        """Faust logs an error here and goes on behind the hole, and gives a stray record to the table before it."""
-        apply = table.apply_changelog_batch
-
-        def applied(batch: Any) -> None:
-            try:
-                if any(event.message.topic != table.changelog_topic_name for event in batch):
-                    raise RuntimeError("a record of another table's changelog")
-                apply(batch)
-            except Exception as error:
-                self._work.fail(f"the recovery of {table.name} could not keep what it read: {told(error)}")
-                raise
-
-        return applied
 
     def task(self, function: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """Run once after the first recovery; an exception in it stops the process."""

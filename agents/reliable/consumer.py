@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import rocksdict
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -19,7 +18,7 @@ from agents.failure import told
 from agents.measures import COMMITS, FLUSH_SECONDS, FLUSHED, REBALANCES
 from agents.reliable import sending
 from agents.reliable.record import Output, Record
-from agents.reliable.store import Store
+from agents.reliable.store import Store, keep
 from agents.reliable.work import Work
 
 CHUNK_RECORDS = 500  # between two chunks other tasks run and the assignment is asked again
@@ -51,16 +50,28 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             records, active = await super()._wait_next_records(timeout)
             for tp in [tp for tp in records or () if tp.topic in work.agents]:
                 await self._take(tp, records.pop(tp), generation)
+            for tp in [tp for tp in records or () if tp.topic in self.app.tables.changelog_topics]:
+                await self._restore(tp, records.pop(tp), generation)
             return records, active
 
-        def _mine(self, tp: TP, generation: int) -> bool:
+        def _flows(self, generation: int) -> bool:
             return (
                 self.flow_active
                 and not self.app.rebalancing
                 and self.app.consumer_generation_id == generation
                 and not self.should_stop
-                and tp in work.stores
             )
+
+        def _mine(self, tp: TP, generation: int) -> bool:
+            return self._flows(generation) and tp in work.stores
+
+        async def _restore(self, tp: TP, found: Sequence[Any], generation: int) -> None:
+            """A batch of a changelog into the local state; what is left when the assignment changes is sought again."""
+            for start in range(0, len(found), CHUNK_RECORDS):
+                if not self._flows(generation):
+                    return
+                self.app.tables.recovery.restore(tp, found[start : start + CHUNK_RECORDS])
+                await asyncio.sleep(0)
 
         async def _take(self, tp: TP, found: Sequence[Any], generation: int) -> None:
             """Hand a batch over in chunks; what is left when the assignment changes is fetched again after the seek."""
@@ -150,14 +161,7 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             table = work.agents[tp.topic].table
             place = TopicPartition(table.changelog_topic_name, tp.partition)
             last = await sending.write(self.app.producer._ensure_producer(), place, records.items())
-            batch = rocksdict.WriteBatch(raw_mode=True)
-            for key, value in records.items():
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
-            batch.put(table.data.offset_key, str(last).encode())
-            store.local.write(batch)
+            keep(store.local, records.items(), table.data.offset_key, last)
             FLUSHED.inc(len(records))
 
         async def _commit(self, offsets: Mapping[TP, int]) -> bool:

@@ -4,8 +4,10 @@ Nothing reaches RocksDB before the changelog has acknowledged it; a crash loses 
 What records weigh in memory is known: as last encoded or decoded, a new one as NEW_RECORD_BYTES until its first snapshot.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
+
+import rocksdict
 
 NEW_RECORD_BYTES = 1024  # about a person after a few signals
 ABSENT_BYTES = 64  # a key of which it is known that there is no record
@@ -19,6 +21,18 @@ class Bytes(Protocol):
     def items(self) -> Any: ...
 
     def write(self, batch: Any) -> None: ...
+
+
+def keep(local: Bytes, records: Iterable[tuple[bytes, bytes | None]], offset_key: bytes, offset: int) -> None:
+    """Records of a changelog (None: deleted) and how far it was read, both or neither."""
+    batch = rocksdict.WriteBatch(raw_mode=True)
+    for key, value in records:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)
+    batch.put(offset_key, str(offset).encode())
+    local.write(batch)
 
 
 class _Kept:

@@ -1,10 +1,12 @@
 """Why a recovery hung now and then, and that ours does not seek before the fetcher stands still."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 from faust.app.base import App
@@ -134,3 +136,67 @@ async def test_a_recovery_does_not_seek_before_the_fetcher_stands_still() -> Non
     consumer.parked.set()
     await seeking
     assert consumer.calls == ["stop", "seek"]
+
+
+class Table:
+    """A table with one partition on disk, as Faust's store keeps it."""
+
+    name, offset_key = "people", b"offset"
+
+    def __init__(self, path: Path) -> None:
+        self.data = self
+        self.local = rocksdict.Rdict(str(path), rocksdict.Options(raw_mode=True))
+
+    def _db_for_partition(self, number: int) -> Any:
+        return self.local
+
+
+def restoring(table: Table, fail: Any) -> Any:
+    """A recovery of one active partition that was read up to offset 3, and whose changelog ends with 7."""
+    made: Any = table_manager_class(Work(fail, gaps_allowed=False))
+    recovery = made(App("recovery", loop=asyncio.get_running_loop())).recovery
+    recovery.tp_to_table, recovery.active_tps, recovery.standby_tps = {CHANGELOG: table}, {CHANGELOG}, set()
+    recovery.active_offsets, recovery.active_highwaters = {CHANGELOG: 3}, {CHANGELOG: 7}
+    recovery.in_recovery = True
+    return recovery
+
+
+CHANGELOG = TP("people-changelog", 0)
+
+
+def changed(offset: int, key: bytes, value: bytes | None) -> SimpleNamespace:
+    return SimpleNamespace(offset=offset, key=key, value=value)
+
+
+async def test_a_changelog_is_restored_batch_by_batch_and_the_recovery_ends_with_its_last_record(
+    tmp_path: Path,
+) -> None:
+    table = Table(tmp_path / "people")
+    recovery = restoring(table, print)
+    recovery.restore(CHANGELOG, [changed(2, b"old", b"x"), changed(4, b"a", b"1"), changed(5, b"b", b"2")])
+    assert dict(table.local.items()) == {b"a": b"1", b"b": b"2", b"offset": b"5"}
+    assert not recovery.signal_recovery_end.is_set()
+    recovery.restore(CHANGELOG, [changed(5, b"b", b"again"), changed(7, b"a", None)])
+    assert dict(table.local.items()) == {b"b": b"2", b"offset": b"7"}
+    assert recovery.signal_recovery_end.is_set()
+    recovery._set_recovery_started()
+    assert not recovery.signal_recovery_end.is_set(), "the next recovery has an end of its own"
+
+
+async def test_records_of_a_former_assignment_are_not_restored(tmp_path: Path) -> None:
+    table = Table(tmp_path / "people")
+    recovery = restoring(table, print)
+    recovery.active_tps = set()
+    recovery.restore(CHANGELOG, [changed(4, b"a", b"1")])
+    recovery.restore(TP("another-changelog", 0), [changed(4, b"a", b"1")])
+    assert dict(table.local.items()) == {}
+
+
+async def test_a_record_that_cannot_be_kept_stops_the_process(tmp_path: Path) -> None:
+    table, said = Table(tmp_path / "people"), list[str]()
+    recovery = restoring(table, said.append)
+    table.local.close()
+    with pytest.raises(Exception, match="closed"):
+        recovery.restore(CHANGELOG, [changed(4, b"a", b"1")])
+    assert said and "could not keep what it read" in said[0]
+    assert recovery.active_offsets == {CHANGELOG: 3}
