@@ -55,15 +55,10 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             return records, active
 
         def _flows(self, generation: int) -> bool:
-            return (
-                self.flow_active
-                and not self.app.rebalancing
-                and self.app.consumer_generation_id == generation
-                and not self.should_stop
-            )
+            return self.flow_active and self.app.consumer_generation_id == generation and not self.should_stop
 
         def _mine(self, tp: TP, generation: int) -> bool:
-            return self._flows(generation) and tp in work.stores
+            return self._flows(generation) and not self.app.rebalancing and tp in work.stores
 
         async def _restore(self, tp: TP, found: Sequence[Any], generation: int) -> None:
             """A batch of a changelog into the local state; what is left when the assignment changes is sought again."""
