@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from agents.desired import MOMENT, MOMENT_ENDS, Contact
+from agents.desired import MOMENT, MOMENT_ENDS, Contact, in_a_moment
 from agents.intercom.values import changed
 from contracts.fields import segment_field
 from contracts.signals import Scalar
@@ -36,7 +36,7 @@ def drift(
         return None  # erased, or never to be shown
     if shown is None:
         return _absent(person, contact, wanted, now_ms)
-    if _over(shown.get(MOMENT_ENDS), now_ms - OVERDUE_MS) and _in_a_moment(shown):
+    if _over(shown.get(MOMENT_ENDS), now_ms - OVERDUE_MS) and in_a_moment(shown):
         names = [name for name in shown if name == MOMENT or (name.startswith(segment_field("")) and shown[name])]
         return Drift(person, "standing", contact.refusal, {name: (wanted.get(name), shown[name]) for name in names})
     if contact.pending or contact.refusal == "expired":
@@ -53,12 +53,6 @@ def _absent(person: str, contact: Contact, wanted: Mapping[str, Scalar], now_ms:
         return None
     what: What = "archived" if contact.refusal == "archived" else "missing"
     return Drift(person, what, contact.refusal, {MOMENT: (wanted[MOMENT], None)})
-
-
-def _in_a_moment(shown: Mapping[str, Scalar]) -> bool:
-    return shown.get(MOMENT) is not None or any(
-        value for name, value in shown.items() if name.startswith(segment_field(""))
-    )
 
 
 def _over(ends_s: Scalar, at_ms: int) -> bool:

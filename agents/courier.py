@@ -280,20 +280,21 @@ class Courier:
             self._keep(owned, person, lambda kept: desired.settled(kept, command.revision, refusal))
 
     async def _passed(self, owned: _Partition, partition: int, contact: Contact, command: Command) -> bool:
-        """Whether a former worker showed what was told after the withdrawal that is owed: nothing older may follow that."""
+        """Whether a former worker did what is owed, and may have shown what was told after it: nothing older may follow."""
         if contact.owed is None or command.person not in owned.doubted:
             return False
         try:
             shown = await self._intercom.look(command, intercom_id=contact.known.intercom_id, urgent=True)
+            told = shown is not None or command.external_id is not None  # whom no search shows may still be there
         except Refused:
-            shown = None  # the withdrawal itself will say why
+            shown, told = None, False  # the withdrawal itself will say why
         if self._partitions.get(partition) is not owned:
             return True
         owned.doubted.discard(command.person)
         kept = owned.contacts.get(command.person)
         assert kept is not None, "records are replaced and never removed"
-        after = desired.passed(kept, shown or {})
-        if after is not kept and not desired.expired(after, self._ready_ms(owned, after)):
+        after = desired.passed(kept, shown or {}) if told else kept
+        if not desired.expired(after, self._clock.now_ms()):
             owned.contacts.put(command.person, after)
         return not self._fresh(owned, partition, command)
 

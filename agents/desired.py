@@ -10,6 +10,7 @@ import msgspec
 from agents.intercom.known import Known
 from contracts import versions
 from contracts.commands import Command
+from contracts.fields import segment_field
 from contracts.signals import Scalar
 
 MOMENT = "cio_moment"
@@ -137,13 +138,18 @@ def _moment(attributes: Mapping[str, Scalar]) -> tuple[Scalar, Scalar]:
     return attributes.get(MOMENT), attributes.get(MOMENT_ENDS)
 
 
+def in_a_moment(shown: Mapping[str, Scalar]) -> bool:
+    """Whether a contact that shows this shows a moment, or a flag of one."""
+    flag = segment_field("")
+    return shown.get(MOMENT) is not None or any(value for name, value in shown.items() if name.startswith(flag))
+
+
 def passed(contact: Contact, shown: Mapping[str, Scalar]) -> Contact:
-    """The record without what is owed, where the contact shows a moment that was told later; else unchanged.
+    """The record without what is owed, where the contact shows no moment, or one that was told later; else unchanged.
 
     shown: as read just now. What else it shows stays in doubt, so the moment is written in full when its time comes.
     """
-    name, ends_s = _moment(shown)
-    if contact.owed is None or name is None or (name, ends_s) not in contact.begun:
+    if contact.owed is None or (in_a_moment(shown) and _moment(shown) not in contact.begun):
         return contact
     return msgspec.structs.replace(contact, owed=None, begun=())
 

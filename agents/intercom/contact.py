@@ -119,11 +119,11 @@ class Intercom:
         TryLater, Unknown, Refused (Ambiguous) or Unauthorized.
         """
         line = self._line.errand(urgent=urgent, fresh=current)
-        found: dict[str, Any] | None = {"id": intercom_id}
-        if intercom_id is None:
+        found = await read(line, f"/contacts/{intercom_id}") if intercom_id is not None else None
+        if found is None:
             found = await find(line, external_id=command.external_id, email=command.email)
-        if found is not None and (intercom_id is not None or command.external_id is None):
-            found = await read(line, f"/contacts/{found['id']}")  # a search shows the past
+            if found is not None and command.external_id is None:
+                found = await read(line, f"/contacts/{found['id']}")  # a search shows the past
         if found is None:
             return None
         shown = found.get("custom_attributes") or {}

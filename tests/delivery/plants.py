@@ -77,6 +77,13 @@ def _trusts_what_it_inherits(stack: ExitStack) -> None:
     stack.enter_context(mock.patch.object(desired, "doubted", lambda contact, now_ms: contact))
 
 
+def _repeats_what_is_owed(stack: ExitStack) -> None:
+    async def blindly(*given: object) -> bool:
+        return False
+
+    stack.enter_context(mock.patch.object(Courier, "_passed", blindly))
+
+
 PLANTS: dict[str, Callable[[ExitStack], None]] = {
     "heeds_no_reset": _heeds_no_reset,
     "retries_a_400": _retries_a_400,
@@ -84,6 +91,7 @@ PLANTS: dict[str, Callable[[ExitStack], None]] = {
     "creates_after_ambiguity": _creates_after_ambiguity,
     "allows_older_revisions": _allows_older_revisions,
     "trusts_what_it_inherits": _trusts_what_it_inherits,
+    "repeats_what_is_owed": _repeats_what_is_owed,
 }
 
 

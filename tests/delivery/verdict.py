@@ -43,7 +43,8 @@ def _wrong(world: World, shopper: Shopper) -> str | None:
     }
     if not justified.get(said.reason or "", False):
         return f"{person} ({fate}): refused without cause: {said.reason}"
-    stands = shown.get(FLAG) is True and said.reason in ("ambiguous", "expired")
+    in_time = world.wire.arrived(newest)  # by a worker that died before it said so; the state would tell the end
+    stands = shown.get(FLAG) is True and (said.reason == "ambiguous" or (said.reason == "expired" and not in_time))
     return f"{person} ({fate}): {said.reason}, yet the flag is shown" if stands else None
 
 

@@ -83,6 +83,10 @@ class Wire(httpx.AsyncBaseTransport):
         """Whether a write of the person was ever in doubt, so that a repeat may write what is there already."""
         return person in self._hurt_people
 
+    def arrived(self, command: Command) -> bool:
+        """Whether a write of the command arrived, and none of a newer one."""
+        return self._arrived.get(command.person) == command.revision
+
     def forget_refusals(self) -> None:
         """A new worker may not know of them."""
         self._refused.clear()

@@ -30,7 +30,7 @@ VANISHES, IS_ARCHIVED = 0.012, 0.001  # of the writes find an attribute gone, or
 ARCHIVED_SECONDS = 1.5
 TOLD_AGAIN = 0.05  # of the commands are followed by an older one of the same person
 DOWN_SECONDS = 12  # between two workers: the session of the first is over, and so is what it had sent
-COMMIT_SECONDS = 1.0  # what was recorded since is lost with a worker
+COMMIT_SECONDS = 8.0  # what was recorded since is lost with a worker; commits that hang for once, else one a second
 Meddle = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 
 

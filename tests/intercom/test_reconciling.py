@@ -166,7 +166,8 @@ async def test_a_look_by_intercoms_own_id_takes_one_call_and_follows_a_merge(sce
     scene.workspace.merge(scene.contact().id, other["id"])
     looked = await scene.intercom.look(activation(), intercom_id=known)
     assert looked is not None and looked[FLAG] is None
-    assert await scene.intercom.look(activation(), intercom_id="gone") is None
+    assert await scene.intercom.look(activation(), intercom_id="gone") == looked, "found anew where the id is not there"
+    assert await scene.intercom.look(activation(person="id:nobody"), intercom_id="gone") is None
 
 
 async def test_a_look_by_email_does_not_believe_the_search_about_attributes(scene: Scene) -> None:

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from agents import desired
 from agents.desired import BEGUN_MAX, Contact
 from agents.intercom import Ambiguous, Known, TryLater
 from contracts.commands import Command
@@ -50,7 +49,8 @@ async def test_a_withdrawal_is_not_repeated_where_the_moment_after_it_is_shown_a
 
 
 async def test_a_withdrawal_that_never_reached_intercom_goes_at_once() -> None:
-    for shows in (moment(1), shown(), withdrawal().attributes, None, Ambiguous()):
+    flag_alone = shown(cio_moment=None, cio_moment_expires_at=None)
+    for shows in (moment(1), shown(), flag_alone, Ambiguous()):
         world = Successor(shows)
         await world.told(withdrawal(2), begins(3))
         assert world.revisions() == [2], shows
@@ -72,11 +72,28 @@ async def test_a_withdrawal_after_the_moment_that_is_shown_goes() -> None:
     assert world.revisions() == [4]
 
 
-async def test_a_withdrawal_goes_where_what_comes_after_it_is_over_before_it_could_be_shown() -> None:
-    world = Successor(shows=moment(3))
-    soon_ms = world.clock.now_ms() + int(SETTLE_SECONDS * 1000)
-    await world.told(withdrawal(2), activation(3, attributes=moment(3), expires_ms=soon_ms))
+async def test_a_withdrawal_is_not_repeated_where_no_moment_is_shown() -> None:
+    for shows in (withdrawal().attributes, None):
+        world = Successor(shows)
+        await world.told(withdrawal(2), begins(3))
+        assert world.revisions() == []
+        await world.read_to_the_end()
+        assert world.revisions() == [3]
+
+
+async def test_a_withdrawal_goes_where_only_a_search_could_have_shown_the_contact() -> None:
+    world = Successor(shows=None)
+    names = {"external_id": None, "email": "42@example.com"}
+    await world.told(withdrawal(2, **names), activation(3, attributes=moment(3), **names))
     assert world.revisions() == [2]
+
+
+async def test_a_withdrawal_goes_where_what_is_shown_after_it_is_over_by_now() -> None:
+    for left_ms in (0, 1):
+        world = Successor(shows=moment(3))
+        ends_ms = world.clock.now_ms() + left_ms
+        await world.told(withdrawal(2), activation(3, attributes=moment(3), expires_ms=ends_ms))
+        assert world.revisions() == ([2] if left_ms == 0 else [])
 
 
 async def test_a_look_that_fails_is_made_again_and_the_withdrawal_is_not_lost() -> None:
@@ -166,8 +183,3 @@ async def test_a_withdrawal_that_was_looked_at_and_failed_is_not_looked_at_again
     await world.after(2)
     assert world.revisions() == [2, 2]
     assert len(world.intercom.looks) == 1
-
-
-def test_a_contact_that_shows_no_moment_shows_nothing_newer() -> None:
-    owes = Contact(owed=withdrawal(2), desired=begins(3), begun=((None, None),))
-    assert desired.passed(owes, {}) is owes
