@@ -83,8 +83,7 @@ async def test_a_withdrawal_is_not_repeated_where_no_moment_is_shown() -> None:
 
 async def test_a_withdrawal_goes_where_only_a_search_could_have_shown_the_contact() -> None:
     world = Successor(shows=None)
-    names = {"external_id": None, "email": "42@example.com"}
-    await world.told(withdrawal(2, **names), activation(3, attributes=moment(3), **names))
+    await world.told(withdrawal(2, external_id=None), activation(3, external_id=None, attributes=moment(3)))
     assert world.revisions() == [2]
 
 
