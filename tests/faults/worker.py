@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import rocksdict
 from faust.types import TP
 
 from agents import worker
 from agents.reliable import Output, app, consumer
+from agents.reliable.store import keep
 from agents.reliable.work import Work
 from agents.settings import read_settings
 from contracts.topics import DECISIONS
@@ -54,15 +54,13 @@ def fused(fuse: Fuse) -> Callable[[Class, Work], Class]:
     taking: list[TP] = []
     writing: list[TP] = []
 
-    class Batches:
-        """rocksdict, as far as the consumer uses it; a batch is made once the changelog has acknowledged."""
+    def kept(*arguments: Any) -> None:
+        """As the consumer calls it: once the changelog has acknowledged."""
+        if writing[-1] in fuse.due:
+            fuse.at("changelog")
+        keep(*arguments)
 
-        def WriteBatch(self, **options: Any) -> Any:
-            if writing[-1] in fuse.due:
-                fuse.at("changelog")
-            return rocksdict.WriteBatch(**options)
-
-    PATCHED_CONSUMER.rocksdict = Batches()
+    PATCHED_CONSUMER.keep = kept
 
     def wrap(original: Class, work: Work) -> Class:
         class Fused(original):  # type: ignore[misc]
