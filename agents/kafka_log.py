@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from agents.kafka_security import for_librdkafka
 from agents.kafka_topics import Unreachable
+from agents.placing import hashed
 from agents.settings import Settings
 from contracts.instant import HOUR_MS, from_rfc3339
 from contracts.logged import Logged
@@ -67,7 +67,7 @@ def extents(settings: Settings, topic: str) -> dict[int, Extent]:
 
 def home(key: str, partitions: int) -> int:
     """The partition of a person's records in a topic with so many, as Java's producer has it."""
-    return (int(murmur2(key.encode())) & 0x7FFFFFFF) % partitions
+    return hashed(key.encode()) % partitions
 
 
 def committed(settings: Settings, topic: str, *, group: str) -> dict[int, int]:

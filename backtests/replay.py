@@ -4,7 +4,7 @@
 for whoever wants to look at them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from contracts.signals import Marked, PersonSignal, Ruled, Signal
@@ -29,25 +29,19 @@ class Course:
 
     def reach(self, at_ms: int) -> Effects:
         """Time has come up to `at_ms`, included."""
-        return self.one(Marked(source=SOURCE, at_ms=at_ms, of=1, outcomes=False))
+        return self._one(Marked(source=SOURCE, at_ms=at_ms, of=1, outcomes=False))
 
     def take(self, signal: PersonSignal | Ruled) -> Iterator[Effects]:
         """Effects of the signal, and of everything that it makes the judge pass on or hand over."""
-        effects = self.one(signal)
+        effects = self._one(signal)
         yield effects
-        if effects.signals:
-            yield from self.passed_on(effects.signals)
-
-    def passed_on(self, signals: Sequence[PersonSignal]) -> Iterator[Effects]:
-        """Effects of what the judge has passed on or handed over, and of what that makes it pass on."""
-        waiting = [*reversed(signals)]
+        waiting = effects.signals[::-1]
         while waiting:
-            effects = self.one(waiting.pop())
+            effects = self._one(waiting.pop())
             waiting.extend(reversed(effects.signals))
             yield effects
 
-    def one(self, signal: Signal) -> Effects:
-        """Effects of the next record of the log alone; what it passes on is for the caller to take next."""
+    def _one(self, signal: Signal) -> Effects:
         self._position += 1
         return self._partition.take(signal, self._position)
 
@@ -70,10 +64,7 @@ def replay(
         if last_ms is None or at_ms > last_ms:
             last_ms = at_ms
             yield course.reach(last_ms - 1)
-        effects = course.one(signal)
-        yield effects
-        if effects.signals:
-            yield from course.passed_on(effects.signals)
+        yield from course.take(signal)
     end_ms = until_ms if until_ms is not None else last_ms
     if end_ms is not None:
         yield course.reach(end_ms)

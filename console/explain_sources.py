@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from console.inputs import opened, reader, refusals, settings_of, watched
+from console.inputs import opened, own_log, reader, refusals, settings_of, watched
 from console.policy import shipped
 from console.progress import bars
 
@@ -144,13 +144,11 @@ def _holds_decisions(path: Path) -> bool:
 
 
 def _replayed(key: str, source: str | None, policy: Path | None, at_ms: int | None) -> Found:
-    from agents.kafka_log import SCHEME
     from backtests.trail import Trail, replayed
     from contracts.policy import load
-    from contracts.topics import SIGNALS
 
     rules = load(policy or shipped())
-    read = reader(source or f"{SCHEME}{settings_of(None).kafka_bootstrap}/{SIGNALS.name}")
+    read = reader(source or own_log(settings_of(None)))
     trail = Trail(key, heard=False)
     with bars("reading", "judging") as (reading, judging), opened(read, reading) as history:
         last_ms = replayed(

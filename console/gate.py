@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from console.command import NO
-from console.inputs import opened, reader
+from console.inputs import opened, own_log, reader
 from console.progress import bars
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def keep(
     now_ms = settings.clock_port().now_ms()
     from_ms = now_ms - days * DAY_MS
     read_from = to_rfc3339(from_ms - warm_up_ms)
-    source = history or f"kafka://{settings.kafka_bootstrap}/signals?from={read_from}"
+    source = history or f"{own_log(settings)}?from={read_from}"
     measured = measure(source, base, candidate, from_ms=from_ms, limit=limit)
     if measured.moved:
         typer.echo(f"{file} is not deployed. Over the last {days} days, against the policy in force:", err=True)

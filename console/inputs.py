@@ -53,6 +53,14 @@ def instant(option: str, text: str) -> int:
         raise ValueError(f"{option}: {error}") from None
 
 
+def own_log(settings: "Settings") -> str:
+    """The address of the log that the workers write."""
+    from agents.kafka_log import SCHEME
+    from contracts.topics import SIGNALS
+
+    return f"{SCHEME}{settings.kafka_bootstrap}/{SIGNALS.name}"
+
+
 def settings_of(bootstrap: str | None) -> "Settings":
     """Those of a worker. The broker may be named otherwise; TLS and users stand in the environment alone."""
     from agents.settings import read_settings

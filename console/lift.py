@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.command import MISUSE, NO, complain, refusing
-from console.inputs import instant, opened, reader, refusals
+from console.inputs import instant, opened, own_log, reader, refusals, settings_of
 from console.policy import PolicyFile, shipped
 from console.progress import bars
 
@@ -140,14 +140,17 @@ def _of_history(
 
     from backtests.experiment import DecisionsError, experiment
     from backtests.outcomes import OutcomesError, Span
-    from console.lift_sources import made, production
+    from console.lift_sources import made
     from contracts.policy import PolicyError, load
     from contracts.versions import NewerRecord
 
     rejected: Counter[str] = Counter()
     with refusing(PolicyError, DecisionsError, OutcomesError, NewerRecord, *refusals()):
         if source is None:
-            source, policy = production(), policy or Path(os.environ.get("CONCIERGE_POLICY_FILE") or shipped())
+            source, policy = (
+                own_log(settings_of(None)),
+                policy or Path(os.environ.get("CONCIERGE_POLICY_FILE") or shipped()),
+            )
         rules, read = load(policy or shipped()), reader(source)
         decided = made(source, decisions, rejected)
         if asked.margin_rate is None:

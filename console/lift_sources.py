@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from contracts.decisions import Decision
     from contracts.logged import Logged
 
-PRODUCTION = "kafka://{}/signals"
-
-
-def production() -> str:
-    """The address of the log that the workers' settings name. Misconfigured."""
-    return PRODUCTION.format(settings_of(None).kafka_bootstrap)
-
 
 def made(source: str, decisions: Path | None, rejected: Counter[str]) -> "list[Decision]":
     """rejected: counts records that are no decision. DecisionsError, NewerRecord, and what reading an input may refuse."""

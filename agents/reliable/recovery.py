@@ -43,10 +43,10 @@ def table_manager_class(work: Work) -> type[TableManager]:
 
         def restore(self, tp: TP, found: Sequence[Any]) -> None:
             """Records of one partition of a changelog, in order; those that are here already are passed over."""
-            table = self.tp_to_table.get(tp)
-            if table is None or tp not in self.active_tps | self.standby_tps:
-                return  # of a former assignment
             active = tp in self.active_tps
+            if not active and tp not in self.standby_tps:
+                return  # of a former assignment
+            table = self.tp_to_table[tp]
             offsets = self.active_offsets if active else self.standby_offsets
             seen = offsets.get(tp)
             new = [record for record in found if seen is None or record.offset > seen]

@@ -9,15 +9,13 @@ Promise: records of one partition keep their order; a future that is done withou
 
 import asyncio
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
-from aiokafka.partitioner import murmur2
 from aiokafka.structs import TopicPartition
 
+from agents.placing import hashed
 from agents.reliable.record import Output
 
-KEYS_KEPT = 65_536  # hashes of keys: those of a busy minute, some 10 MB
 ROOM_SECONDS_MAX = 30.0  # a full batch that is not taken in that time: the broker is lost
 
 Acknowledged = asyncio.Future[Any]
@@ -57,12 +55,6 @@ async def write(producer: Any, place: TopicPartition, records: Iterable[tuple[by
         open_batches[-1]._builder.close()  # it need not wait for company
     found = await asyncio.gather(*(asyncio.shield(future) for future in futures))
     return int(found[-1].offset) + behind
-
-
-@lru_cache(KEYS_KEPT)
-def hashed(key: bytes) -> int:
-    """As Java's producer hashes a key; modulo the number of partitions it is the partition."""
-    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 def _joined(

@@ -18,7 +18,10 @@ class Delays(NamedTuple):
 
 
 def delays(found: Evidence) -> Delays:
-    """Of the cart audience, by what Intercom showed when."""
+    """Of the cart audience, by what Intercom showed when.
+
+    Nothing occurs later than it is accepted: where log time runs behind the wall, so do the anchors.
+    """
     purchases: dict[str, list[Acknowledged]] = defaultdict(list)
     for one in found.acknowledged:
         if one.call.get("event") == "Order Completed":
@@ -32,7 +35,7 @@ def delays(found: Evidence) -> Delays:
         begins = write.shown.get("cio_moment") == "high_aov_abandoner"
         anchor_s = shown_anchor.get((write.person, write.shown.get("cio_moment_expires_at")))
         if begins and write.person not in on and anchor_s is not None:
-            on[write.person] = anchored_ms = (anchor_s + 1) * 1000
+            on[write.person] = anchored_ms = (anchor_s + 1) * 1000 - min(0, found.log_ahead_ms)
             late = [
                 write.at_ms - p.acknowledged_ms
                 for p in purchases[write.person]

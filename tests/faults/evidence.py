@@ -62,6 +62,7 @@ class Evidence(NamedTuple):
     ]  # by person: position, message, what, occurred and accepted ms, in the order of the log
     grown: int  # records of people that came to the log while the rest was read
     log_ms: int  # log time, as the wall would show it
+    log_ahead_ms: int  # of the wall, where a clock is wrong
     at_ms: int
 
 
@@ -109,6 +110,7 @@ def gather(scene: Scene) -> Evidence:
         grown=now_told - told_of_people,
         log_ms=min((replay.thinking.control.marks.time_ms or 0 for replay in replays.values()), default=0)
         - scene.log_ahead_ms,
+        log_ahead_ms=scene.log_ahead_ms,
         at_ms=time.time_ns() // 1_000_000,
     )
 

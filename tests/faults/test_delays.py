@@ -13,7 +13,7 @@ EXPIRES = "2026-01-01T12:00:00Z"
 BEGIN = {"cio_moment": AUDIENCE, "cio_moment_expires_at": EXPIRES}
 
 
-def found(purchases: list[tuple[int, int]], writes: list[tuple[int, dict[str, Any]]]) -> Any:
+def found(purchases: list[tuple[int, int]], writes: list[tuple[int, dict[str, Any]]], *, log_ahead_ms: int = 0) -> Any:
     """One person's evidence: purchases as (sent, acknowledged), writes as (at, what is shown), in ms; one ordered beginning."""
     order = {"event": "Order Completed", "userId": "u1", "messageId": "m"}
     command = SimpleNamespace(person="id:u1", attributes=BEGIN, event=SimpleNamespace(created_s=ANCHOR_S))
@@ -21,6 +21,7 @@ def found(purchases: list[tuple[int, int]], writes: list[tuple[int, dict[str, An
         acknowledged=[Acknowledged(order, sent, acknowledged) for sent, acknowledged in purchases],
         writes=[Write("id:u1", at_ms, shown) for at_ms, shown in writes],
         commands=[command],
+        log_ahead_ms=log_ahead_ms,
     )
 
 
@@ -35,3 +36,12 @@ def test_a_purchase_after_the_beginning_was_shown_is_what_ended_it() -> None:
 
 def test_a_purchase_before_the_cart_forbids_nothing_and_ends_nothing() -> None:
     assert delays(found([(999_000, 999_100)], [(1_003_000, BEGIN), (1_009_000, {})])) == Delays(0, 0, [])
+
+
+def test_where_log_time_runs_behind_the_wall_a_purchase_before_the_cart_forbids_nothing_either() -> None:
+    wall_ms = 600_000  # later than the log says
+    shown = [(wall_ms + 1_003_600, BEGIN), (wall_ms + 1_009_000, {})]
+    before = found([(wall_ms + 999_000, wall_ms + 999_100)], shown, log_ahead_ms=-wall_ms)
+    after = found([(wall_ms + 1_003_000, wall_ms + 1_003_100)], shown, log_ahead_ms=-wall_ms)
+    assert delays(before) == Delays(0, 0, [])
+    assert delays(after) == Delays(nudge_ms=500, nudges=1, ends=[5_900])

@@ -1,6 +1,7 @@
 """A rehearsed Intercom with a clock that is moved by hand, and the real adapter in front of it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -61,6 +62,15 @@ class Scene:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.intercom.close()
+
+    @asynccontextmanager
+    async def beside(self, transport: httpx.AsyncBaseTransport, *, token: str = "secret") -> AsyncIterator[Intercom]:
+        """Another adapter under the same clock, which reaches Intercom in its own way."""
+        intercom = Intercom(
+            base_url="https://api.intercom.io", token=token, now_ms=self.clock.now_ms, transport=transport
+        )
+        yield intercom
+        await intercom.close()
 
     def contact(self, external_id: str = "42") -> Contact:
         found = self.workspace.by_external_id(external_id)

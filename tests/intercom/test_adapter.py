@@ -104,12 +104,8 @@ async def test_an_event_that_finds_no_contact_is_told_once_more_and_nothing_is_w
             return httpx.Response(404, json={"type": "error.list", "errors": [{"code": "not_found"}]})
         return await scene.validated.handle_async_request(request)
 
-    intercom = Intercom(
-        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms,
-        transport=httpx.MockTransport(forgetful),
-    )  # fmt: skip
-    known = await intercom.show(activation(), NEW)
-    await intercom.close()
+    async with scene.beside(httpx.MockTransport(forgetful)) as intercom:
+        known = await intercom.show(activation(), NEW)
     assert known.event_refusal is None
     assert len(scene.contact().events) == 1
     assert [method for method, _, _ in scene.calls()].count("PUT") == 1
@@ -126,13 +122,9 @@ async def test_a_clash_with_a_contact_of_which_nothing_is_known_is_ambiguous(sce
         missing = httpx.Response(404, json={"type": "error.list", "errors": [{"code": "not_found"}]})
         return httpx.Response(200, json=found) if request.url.path == "/contacts/a1" else missing
 
-    intercom = Intercom(
-        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms,
-        transport=httpx.MockTransport(nameless),
-    )  # fmt: skip
-    with pytest.raises(Ambiguous):
-        await intercom.show(activation(email=None), NEW)
-    await intercom.close()
+    async with scene.beside(httpx.MockTransport(nameless)) as intercom:
+        with pytest.raises(Ambiguous):
+            await intercom.show(activation(email=None), NEW)
 
 
 async def test_a_conflict_with_another_persons_email_is_ambiguous_and_overwrites_nothing(scene: Scene) -> None:
@@ -194,12 +186,8 @@ async def test_a_write_that_is_told_of_a_merge_trusts_nothing_that_it_knew_of_th
             return httpx.Response(410, headers={"Link": f'</contacts/{into}>; rel="canonical"'})
         return await scene.validated.handle_async_request(request)
 
-    intercom = Intercom(
-        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms,
-        transport=httpx.MockTransport(merged),
-    )  # fmt: skip
-    followed = await intercom.show(withdrawal(), known)
-    await intercom.close()
+    async with scene.beside(httpx.MockTransport(merged)) as intercom:
+        followed = await intercom.show(withdrawal(), known)
     assert followed.intercom_id == into
     assert scene.contact("9").custom["returns_page_visited"] is False
 
@@ -324,13 +312,11 @@ async def test_a_429_is_tried_after_the_reset_that_it_names(scene: Scene) -> Non
 
 
 async def test_a_wrong_token_stops_the_sender(scene: Scene) -> None:
-    stranger = Intercom(
-        base_url="https://api.intercom.io", token="wrong", now_ms=scene.clock.now_ms,
-        transport=httpx.ASGITransport(app=intercom_app(scene.workspace, token="secret")),
-    )  # fmt: skip
-    with pytest.raises(Unauthorized):
-        await stranger.show(activation(), NEW)
-    await stranger.close()
+    async with scene.beside(
+        httpx.ASGITransport(app=intercom_app(scene.workspace, token="secret")), token="wrong"
+    ) as stranger:
+        with pytest.raises(Unauthorized):
+            await stranger.show(activation(), NEW)
 
 
 async def test_the_adapter_never_speaks_of_the_subscription_to_emails(scene: Scene) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.intercom import Intercom, Known, Overtaken, Refused, TryLater, Unfit
+from agents.intercom import Known, Overtaken, Refused, TryLater, Unfit
 from agents.intercom.contact import WRITES_MAX
 from contracts.commands import Command
 from contracts.fields import manifest
@@ -87,13 +87,10 @@ async def test_a_write_that_is_refused_though_no_attribute_is_missing_is_repeate
         refused.append(request.url.path)
         return httpx.Response(400, json={"type": "error.list", "errors": [{"code": "parameter_invalid"}]})
 
-    intercom = Intercom(
-        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms, transport=httpx.MockTransport(invalid)
-    )  # fmt: skip
-    await intercom.register(scene.manifest)
-    with pytest.raises(Refused) as caught:
-        await intercom.show(withdrawal(), known)
-    await intercom.close()
+    async with scene.beside(httpx.MockTransport(invalid)) as intercom:
+        await intercom.register(scene.manifest)
+        with pytest.raises(Refused) as caught:
+            await intercom.show(withdrawal(), known)
     assert caught.value.reason == "parameter_invalid"
     assert len(refused) == 2, "without a word of what is missing, an attribute may be"
 
@@ -116,15 +113,12 @@ async def test_attributes_that_cannot_be_listed_now_are_no_refusal(scene: Scene)
 
 
 async def test_without_a_manifest_a_write_that_does_not_fit_is_refused_and_nothing_is_registered(scene: Scene) -> None:
-    bare = Intercom(
-        base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms, transport=scene.faulty
-    )
-    del scene.workspace.attributes[FLAG]
-    asked = len(scene.calls())
-    listed = len(scene.workspace.requests) - asked
-    with pytest.raises(Refused) as caught:
-        await bare.show(activation(), NEW)
-    await bare.close()
+    async with scene.beside(scene.faulty) as bare:
+        del scene.workspace.attributes[FLAG]
+        asked = len(scene.calls())
+        listed = len(scene.workspace.requests) - asked
+        with pytest.raises(Refused) as caught:
+            await bare.show(activation(), NEW)
     assert caught.value.reason == "parameter_invalid"
     assert [path for _, path, _ in scene.calls()[asked:]] == ["/contacts/find_by_external_id/42", "/contacts"]
     assert len(scene.workspace.requests) - len(scene.calls()) == listed

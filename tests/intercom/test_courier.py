@@ -138,13 +138,10 @@ async def test_a_person_has_one_call_in_flight_and_the_newest_revision_follows()
 
 async def test_calls_in_flight_are_bounded() -> None:
     world = World()
-    world.intercom.gate = asyncio.Event()
     for number in range(3 * IN_FLIGHT_MAX):
         world.courier.desire(0, withdrawal(person=f"id:{number}"))
-    quiet = asyncio.create_task(world.courier.quiet())
-    await until(lambda: world.intercom.open == IN_FLIGHT_MAX)
-    world.intercom.gate.set()
-    await quiet
+    async with world.held(IN_FLIGHT_MAX):
+        pass
     assert world.intercom.open_max == IN_FLIGHT_MAX
     assert len(world.intercom.calls) == 3 * IN_FLIGHT_MAX
 

@@ -108,7 +108,7 @@ async def test_a_command_is_no_longer_fresh_once_a_newer_one_came_or_it_is_over(
         assert world.intercom.fresh[0] is False, change
 
 
-async def test_an_overtaken_call_has_no_outcome_and_the_newer_command_follows_at_once() -> None:
+async def test_an_overtaken_call_has_no_outcome_and_the_newer_command_follows_at_once_knowing_what_it_learned() -> None:
     world = World()
     overtaken = Overtaken()
     overtaken.known = Known(intercom_id="a1")
@@ -116,6 +116,7 @@ async def test_an_overtaken_call_has_no_outcome_and_the_newer_command_follows_at
     async with world.flying(activation()):
         world.courier.desire(0, withdrawal(2))
     assert world.intercom.calls == [("id:42", 1), ("id:42", 2)]
+    assert world.intercom.known[1] == overtaken.known
     assert world.said() == [(2, "shown", None)]
 
 

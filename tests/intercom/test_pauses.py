@@ -1,12 +1,10 @@
 """The courier while its partition comes and goes, and for how long a failure puts off whom."""
 
-import asyncio
-
 from agents.courier import IN_FLIGHT_MAX, Courier
-from agents.intercom import Known, Overtaken, TryLater, Unknown
+from agents.intercom import TryLater, Unknown
 from contracts.signals import Conversed, Delivered
 from tests.intercom.scene import activation, calm, withdrawal
-from tests.intercom.world import SETTLE_SECONDS, World, until
+from tests.intercom.world import SETTLE_SECONDS, World
 
 
 async def test_an_end_that_is_told_twice_puts_no_activation_off_again_and_nothing_is_left_waiting() -> None:
@@ -23,16 +21,13 @@ async def test_an_end_that_is_told_twice_puts_no_activation_off_again_and_nothin
 
 async def test_both_lanes_together_have_no_more_calls_in_flight_than_one_may() -> None:
     world = World()
-    world.intercom.gate = asyncio.Event()
     for number in range(IN_FLIGHT_MAX):
         world.courier.desire(0, activation(person=f"id:{number}"))
     world.clock.pass_seconds(SETTLE_SECONDS)
     for number in range(IN_FLIGHT_MAX):
         world.courier.desire(0, withdrawal(person=f"id:w{number}"))
-    quiet = asyncio.create_task(world.courier.quiet())
-    await until(lambda: world.intercom.open == IN_FLIGHT_MAX)
-    world.intercom.gate.set()
-    await quiet
+    async with world.held(IN_FLIGHT_MAX):
+        pass
     assert world.intercom.open_max == IN_FLIGHT_MAX
     assert len(world.intercom.calls) == 2 * IN_FLIGHT_MAX
 
@@ -80,16 +75,6 @@ async def test_a_partition_that_is_lost_while_an_outcome_is_told_leaves_the_comm
     world.courier.desire(0, withdrawal())
     await world.courier.quiet()
     assert world.kept["id:42"].pending
-
-
-async def test_what_an_overtaken_call_learned_is_known_to_the_next() -> None:
-    world = World()
-    overtaken = Overtaken()
-    overtaken.known = Known(intercom_id="a1")
-    world.intercom.answers = [overtaken]
-    async with world.flying(activation()):
-        world.courier.desire(0, withdrawal(2))
-    assert world.intercom.known[1] == overtaken.known
 
 
 async def test_of_two_pauses_for_everybody_the_longer_one_counts_and_is_slept_through() -> None:

@@ -13,7 +13,7 @@ from agents.agreement import OVERDUE_MS, drift
 from agents.courier import TALK_OLD_MS
 from agents.desired import Contact
 from agents.examination import WAITS_MAX, examine
-from agents.intercom import Ambiguous, Intercom, TryLater
+from agents.intercom import Ambiguous, TryLater
 from agents.reconciling import CLOSED_SLACK_MS, Reconciling, Rounds
 from contracts.commands import Command
 from contracts.signals import Conversed, Scalar
@@ -186,15 +186,12 @@ async def test_a_look_by_email_does_not_believe_the_search_about_attributes(scen
 async def test_an_examination_waits_out_a_rate_limit_and_names_what_it_cannot_decide(api: OpenAPI) -> None:
     async with Scene(api) as scene:
         transport = Validated(httpx.ASGITransport(app=intercom_app(scene.workspace, requests_per_window=2)), api)
-        intercom = Intercom(
-            base_url="https://api.intercom.io", token="secret", now_ms=scene.clock.now_ms, transport=transport
-        )
-        await intercom.differences(scene.manifest)
-        contacts = {f"id:{n}": settled(activation(person=f"id:{n}")) for n in range(6)}
-        contacts["x"] = settled(activation(person="x", external_id=None, email=None))
-        contacts["id:erased"] = Contact(revision=3, settled=3, erased=True)
-        told = await examine(contacts, intercom, now_ms=scene.clock.now_ms, sleep=scene.clock.sleep)
-        await intercom.close()
+        async with scene.beside(transport) as intercom:
+            await intercom.differences(scene.manifest)
+            contacts = {f"id:{n}": settled(activation(person=f"id:{n}")) for n in range(6)}
+            contacts["x"] = settled(activation(person="x", external_id=None, email=None))
+            contacts["id:erased"] = Contact(revision=3, settled=3, erased=True)
+            told = await examine(contacts, intercom, now_ms=scene.clock.now_ms, sleep=scene.clock.sleep)
     assert any(status == 200 for _, _, status in scene.workspace.requests)
     assert (told.looked, told.waiting) == (7, 0)
     assert [(one.person, one.what, one.reason) for one in told.drifts] == [

@@ -104,11 +104,17 @@ class World:
     @asynccontextmanager
     async def flying(self, command: Command) -> AsyncIterator[None]:
         """The command's call is in flight within the block; then Intercom answers, and everything that is due goes."""
-        self.intercom.gate = gate = asyncio.Event()
         self.courier.desire(0, command)
         self.clock.pass_seconds(SETTLE_SECONDS)
+        async with self.held(1):
+            yield
+
+    @asynccontextmanager
+    async def held(self, count: int) -> AsyncIterator[None]:
+        """So many of the calls that are due are in flight within the block; then Intercom answers, and all others go."""
+        self.intercom.gate = gate = asyncio.Event()
         quiet = asyncio.create_task(self.courier.quiet())
-        await until(lambda: self.intercom.open == 1)
+        await until(lambda: self.intercom.open == count)
         yield
         gate.set()
         await quiet
