@@ -26,8 +26,14 @@ def start(tmp_path: Path, *options: str) -> "subprocess.Popen[str]":
     """The demo in a process; what it puts into temporary files lies under `tmp_path`, which marks its processes."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     return subprocess.Popen(
-        [*COMMAND, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [*COMMAND, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=interruptible,
+    )  # fmt: skip
+
+
+def interruptible() -> None:
+    """A shell lets what it runs in the background ignore SIGINT, and so would all that these tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def played(tmp_path: Path, *options: str) -> tuple[int, str]:

@@ -75,6 +75,11 @@ class Shop(threading.Thread):
             self.sent.append(f"m{number}")
         assert self._producer.flush(30) == 0
 
+    def await_regulars(self) -> None:
+        """Until each of them has come once more."""
+        wanted = len(self.sent) + 5 * REGULARS
+        await_until(lambda: len(self.sent) >= wanted, seconds=WAIT_SECONDS_MAX, what="every regular came")
+
 
 class Crew:
     """Workers of one group, each with a data directory that outlives it."""
@@ -151,11 +156,13 @@ def _roll(folder: Path, bootstrap: str) -> Rolled:
     try:
         crew.start("a", *this)
         shop.start()
+        shop.await_regulars()
         crew.start("b", *following)
         crew.stop("a")
         deployed = _deploy(folder, settings)
         crew.start("a", *this)
         crew.stop("b")
+        shop.await_regulars()
         shop.over.set()
         shop.join(60)
         until_ms = clock.now_ms() + 3 * HOUR_MS
