@@ -59,10 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], help="beginnings of names")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--planted", action="store_true", help="with the bug of each experiment: it has to turn red")
-    parser.add_argument("--keep", type=Path, help="keep logs and state here")
+    parser.add_argument("--keep", type=Path, help="keep logs and state in this new folder")
     parser.add_argument("--dry", action="store_true", help="leave docs/promises.md as it is")
     parser.add_argument("--page", action="store_true", help="run nothing, write the page again from docs/faults.json")
     given = parser.parse_args(arguments)
+    if given.keep is not None and not _is_free(given.keep):
+        parser.error(f"--keep: {given.keep} is no empty folder; name a new one, so that no earlier run is lost")
+    experiments = chosen(given.only)
     faulthandler.enable()
     if given.page:
         report.write(EXPERIMENTS)
@@ -72,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
         held = stack.enter_context(clusters(folder))
         print(f"seed {given.seed}", flush=True)
-        for experiment in chosen(given.only):
+        for experiment in experiments:
             bug = experiment.bug if given.planted else None
             cluster = held.of(experiment.brokers)
             result = perform(experiment, seed=given.seed, cluster=cluster, folder=folder / experiment.name, bug=bug)
@@ -82,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 report.keep(result)
                 report.write(EXPERIMENTS)
     return 1 if bad else 0
+
+
+def _is_free(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def row(result: Result) -> str:
