@@ -118,7 +118,10 @@ class App:
         return made
 
     def task(self, function: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """Run once after the first recovery; an exception in it stops the process."""
+        """Run once after the first recovery; an exception in it stops the process, but for one that comes of its end.
+
+        In an orderly end Faust takes the consumer away before the tasks: what a task asks meanwhile cannot be answered.
+        """
 
         async def guarded() -> None:
             try:
@@ -126,6 +129,8 @@ class App:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
+                if self.faust.should_stop:
+                    return
                 self._work.fail(f"the task {function.__name__} failed: {told(error)}")
                 raise
 
