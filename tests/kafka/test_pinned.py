@@ -3,15 +3,19 @@
 Regenerate after that reading: `.venv/bin/python -m tests.kafka.test_pinned`.
 """
 
+import ast
 import hashlib
 import inspect
 import json
+import re
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher as Fetches
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from faust.app.base import App
 from faust.stores.rocksdb import RocksDBOptions, Store
@@ -25,6 +29,7 @@ from faust.worker import Worker
 from agents.reliable.consumer import consumer_class
 from agents.reliable.recovery import table_manager_class
 from agents.reliable.work import Work
+from tests.architecture.rooms import ROOT
 
 PINNED = Path(__file__).with_name("pinned.json")
 PACKAGES = ("faust-streaming", "mode-streaming", "aiokafka", "rocksdict")
@@ -65,6 +70,7 @@ PIECES = (
     Recovery._wait,
     Recovery.need_recovery,
     Recovery.active_remaining,
+    Recovery._is_changelog_tp,
     TableManager.recovery.fget,
     Collection._new_store,
     App._new_transport,
@@ -87,7 +93,9 @@ PIECES = (
     driver.AIOKafkaConsumerThread.seek_to_committed,
     driver.AIOKafkaConsumerThread.earliest_offsets,
     driver.Producer._ensure_producer,
+    AIOKafkaClient._wait_on_metadata,
     DefaultPartitioner.__call__,
+    murmur2,
     BatchBuilder,
     MessageBatch,
     MessageAccumulator,
@@ -122,6 +130,31 @@ def test_whatever_is_overridden_is_among_them() -> None:
         overridden = {name for name in methods if hasattr(made.__mro__[1], name)}
         assert overridden, made
         assert overridden <= pinned, made
+
+
+def private_names(sources: Iterable[str]) -> set[str]:
+    """Private attributes that the sources ask of others: none that they define or set themselves."""
+    asked, own = set[str](), set[str]()
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+                (own if isinstance(node.ctx, ast.Store) and _is_self(node.value) else asked).add(node.attr)
+    return asked - own - {"_exit"}  # of os
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def test_whatever_private_is_asked_of_others_is_among_them_or_in_their_source() -> None:
+    carrier = [path.read_text() for path in (ROOT / "agents/reliable").glob("*.py")]
+    asked = private_names(carrier)
+    assert {"_wait_on_metadata", "_batches", "_recovery_started_at"} <= asked
+    pinned = "\n".join(inspect.getsource(piece) for piece in PIECES)
+    assert [name for name in sorted(asked) if not re.search(rf"\b{name}\b", pinned)] == []
+    assert private_names([*carrier, "producer._sender._muted"]) - asked == {"_sender", "_muted"}
 
 
 def test_a_changed_piece_would_be_seen() -> None:
