@@ -1,12 +1,13 @@
 """Customers: what each person of a comparison was worth within the outcome window, and before it, one array per column.
 
 `from_csv` reads them from a table with the columns person, arm, orders, gross, discount, cost and, of the time before, any of
-pre_orders, pre_gross, pre_discount, pre_cost; who has nothing there had nothing before. A person in both arms leaves.
+pre_orders, pre_gross, pre_discount, pre_cost. An empty cell is 0 where nothing else can be meant, and else unknown. A person
+in both arms leaves.
 """
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,9 @@ COLUMNS = ("person", "arm", "orders", "gross", "discount", "cost")
 WORTH = ("orders", "gross", "discount", "cost")
 COUNTS = ("orders", "pre_orders")
 ARMS = {"holdout": 0, "control": 0, "assisted": 1, "treatment": 1}  # as other tools call them, too
-UNKNOWN = math.nan  # an empty cell: the metrics that need the column are refused
+UNKNOWN = math.nan  # an empty cell that is not settled: the metrics that need the column are refused
 LARGEST = 1e15  # no customer is worth more; squares of what is far beyond overflow
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 SMALLEST = 1e-9  # less is what rounding left of nothing
 
 
@@ -65,14 +67,20 @@ def from_csv(path: Path) -> Customers:
     """CustomersError where the table is none, a cell makes no sense, or a person stands twice in one arm."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _customers(csv.DictReader(file, strict=True), path)
-    except (UnicodeDecodeError, csv.Error):
+            reader = csv.DictReader(file, strict=True)
+            try:
+                return _customers(reader, path)
+            except csv.Error as error:
+                raise CustomersError(
+                    f"{path}, after line {reader.line_num}: is no CSV ({error}); export it again"
+                ) from None
+    except UnicodeDecodeError:
         raise CustomersError(f"{path}: is no CSV in UTF-8; export it again") from None
     except OSError as error:
         raise CustomersError(f"{path}: cannot be read ({error.strerror or error}); name an existing file") from None
 
 
-def group(rows: list[tuple[float, ...]], *, columns: tuple[str, ...]) -> Group:
+def group(rows: list[tuple[float, ...]] | Values, *, columns: tuple[str, ...]) -> Group:
     """The people of one arm, each a row of numbers under `columns` (of WORTH, or with `pre_` before them)."""
     table = np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
 
@@ -86,12 +94,7 @@ def group(rows: list[tuple[float, ...]], *, columns: tuple[str, ...]) -> Group:
 def _customers(reader: "csv.DictReader[str]", path: Path) -> Customers:
     header = [name.strip().lower() for name in reader.fieldnames or ()]
     reader.fieldnames = header
-    missing = [name for name in COLUMNS if name not in header]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if missing:
-        raise CustomersError(f"{path}: lacks {', '.join(missing)}; the first line names {', '.join(COLUMNS)}")
-    if twice:
-        raise CustomersError(f"{path}: the first line names {', '.join(twice)} more than once; keep one")
+    _check(header, path)
     columns = WORTH + tuple(f"pre_{name}" for name in WORTH if f"pre_{name}" in header)
     people: dict[str, tuple[int, tuple[float, ...]]] = {}
     both: set[str] = set()
@@ -105,8 +108,23 @@ def _customers(reader: "csv.DictReader[str]", path: Path) -> Customers:
     for person, (arm, row) in people.items():
         if person not in both:
             arms[arm].append(row)
-    ignored = tuple(name for name in header if name not in (*COLUMNS, *columns))
-    return Customers(group(arms[0], columns=columns), group(arms[1], columns=columns), len(both), ignored)
+    holdout, assisted = (group(rows, columns=columns) for rows in _settled(arms, columns, path))
+    ignored = tuple(name for name in header if name and name not in (*COLUMNS, *columns))
+    return Customers(holdout, assisted, len(both), ignored)
+
+
+def _check(header: Sequence[str], path: Path) -> None:
+    missing = [name for name in COLUMNS if name not in header]
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    other = next((name for mark, name in SEPARATORS.items() if len(header) == 1 and mark in header[0]), None)
+    if other is not None:
+        raise CustomersError(f"{path}: has {other} between its cells; export it with commas, and points in the numbers")
+    if missing:
+        raise CustomersError(
+            f"{path}: lacks {', '.join(missing)}; the first line names {', '.join(COLUMNS)}, and what is unknown stays empty"
+        )
+    if twice:
+        raise CustomersError(f"{path}: the first line names {', '.join(twice)} more than once; keep one")
 
 
 def _rows(
@@ -116,6 +134,8 @@ def _rows(
         where = f"{path}, line {reader.line_num}"
         if None in cells or None in cells.values():
             raise CustomersError(f"{where}: has not as many cells as the first line")
+        if not any(cell.strip() for cell in cells.values()):
+            continue
         arm = ARMS.get(cells["arm"].strip().lower())
         if arm is None:
             raise CustomersError(f"{where}: arm is none of {', '.join(ARMS)}")
@@ -128,7 +148,7 @@ def _rows(
 def _number(cells: Mapping[str, str], name: str, where: str) -> float:
     text = cells[name].strip()
     if not text:
-        return 0.0 if name.startswith("pre_") else UNKNOWN
+        return UNKNOWN
     try:
         value = float(text)
     except ValueError:
@@ -138,3 +158,22 @@ def _number(cells: Mapping[str, str], name: str, where: str) -> float:
     if value < 0 and name in COUNTS:
         raise CustomersError(f"{where}: {name} is below 0; a cancelled order is none")
     return value if abs(value) >= SMALLEST else 0.0
+
+
+def _settled(arms: Iterable[list[tuple[float, ...]]], columns: tuple[str, ...], path: Path) -> list[Values]:
+    """The rows with 0 for an empty cell of who ordered nothing, of discounts where some are told, and of the time before.
+
+    CustomersError where nobody of one arm alone has anything told of the time before: such a column would pass for the lift.
+    """
+    tables = [np.array(rows, dtype=np.float64).reshape(len(rows), len(columns)) for rows in arms]
+    for place, name in enumerate(columns):
+        before = name.startswith("pre_")
+        told = [not np.isnan(table[:, place]).all() for table in tables if len(table)]
+        if before and any(told) and not all(told):
+            raise CustomersError(
+                f"{path}: {name} is empty for one whole arm; write 0 for who had nothing, or leave it out"
+            )
+        for table in tables:
+            zero = np.isnan(table[:, place]) & (before or (name == "discount" and any(told)) or (table[:, 0] == 0))
+            table[zero, place] = 0.0
+    return tables

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scipy import special
 
-from backtests.samples import Sample
+from backtests.samples import Sample, settled
 
 ALPHA = 0.05  # the usual one; a 95 % interval
 
@@ -38,6 +38,7 @@ class Refused(ValueError):
 
 def absolute(control: Sample, treatment: Sample, *, alpha: float = ALPHA) -> Estimate:
     """In the metric's own unit. Refused where an arm is too small or nothing varies."""
+    _enough(control, treatment)
     squared_error = control.squared_error + treatment.squared_error
     return _estimate(treatment.value - control.value, squared_error, control, treatment, alpha)
 
@@ -50,19 +51,15 @@ def relative(control: Sample, treatment: Sample, *, alpha: float = ALPHA) -> Est
     if abs(baseline) <= reach:
         raise Refused("the baseline may be zero, so that nothing can be said in per cent of it")
     times = treatment.raw / baseline
-    own = (
-        control.raw_variance * times**2
-        + control.theta**2 * control.pre_variance
-        - 2 * control.theta * times * control.covariance
-    )
-    squared_error = (treatment.squared_error + max(0.0, own) / control.n) / baseline**2
+    apart = control.raw_variance * times**2 + control.theta**2 * control.pre_variance
+    own = settled(apart - 2 * control.theta * times * control.covariance, apart)
+    squared_error = (treatment.squared_error + own / control.n) / baseline**2
+    if squared_error == 0:
+        raise Refused("it is the same for all of the assisted, so that an error in per cent cannot be told")
     return _estimate((treatment.value - control.value) / abs(baseline), squared_error, control, treatment, alpha)
 
 
 def _estimate(value: float, squared_error: float, control: Sample, treatment: Sample, alpha: float) -> Estimate:
-    _enough(control, treatment)
-    if squared_error <= 0:
-        raise Refused("nobody differs from anybody in it")
     se = math.sqrt(squared_error)
     degrees = _degrees(control, treatment)
     reach = float(special.stdtrit(degrees, 1 - alpha / 2)) * se
@@ -76,6 +73,8 @@ def _estimate(value: float, squared_error: float, control: Sample, treatment: Sa
 def _enough(control: Sample, treatment: Sample) -> None:
     if min(control.n, treatment.n) < 2:
         raise Refused("it takes two people in each arm to say anything")
+    if control.squared_error + treatment.squared_error == 0:
+        raise Refused("nobody differs from anybody of the same arm in it")
 
 
 def _degrees(control: Sample, treatment: Sample) -> float:

@@ -19,6 +19,8 @@ Name = Literal["conversion", "revenue_per_customer", "aov", "discount_rate", "ma
 NAMES: tuple[Name, ...] = get_args(Name)
 LOWER_IS_BETTER: frozenset[Name] = frozenset({"discount_rate"})
 
+ORDERS_UNKNOWN = "orders are not known of everybody"
+COSTS_UNKNOWN = "costs are not known of everybody; orders must carry `cost`, or a margin rate must be given"
 Columns = tuple[Values, ...]  # one of a share or a mean, numerator and denominator of a ratio
 Pair = tuple[Sample, Sample]
 
@@ -74,34 +76,32 @@ def tried(estimate: Callable[[Sample, Sample], Estimate], arms: Pair) -> Estimat
 
 
 def _columns(name: Name, worth: Worth, margin_rate: float | None) -> Columns:
-    if worth.orders is None:
-        raise Refused("orders are not known of everybody")
     if name == "conversion":
-        return ((worth.orders > 0).astype(np.float64),)
-    if worth.gross is None:
-        raise Refused("what orders were worth is not known of everybody")
+        return ((_known(worth.orders, ORDERS_UNKNOWN) > 0).astype(np.float64),)
+    gross = _known(worth.gross, "what orders were worth is not known of everybody")
     if name == "discount_rate":
-        if worth.discount is None:
-            raise Refused("discounts are not known of everybody; orders must carry `discount`")
-        return worth.discount, worth.gross
-    revenue = worth.gross - (0 if worth.discount is None else worth.discount)
+        return _known(worth.discount, "discounts are not known of everybody; orders must carry `discount`"), gross
+    revenue = gross - (0 if worth.discount is None else worth.discount)
     if name == "revenue_per_customer":
         return (revenue,)
     if name == "aov":
-        return revenue, worth.orders
-    if worth.cost is not None:
-        return (revenue - worth.cost,)
-    if margin_rate is None:
-        raise Refused("costs are not known of everybody; orders must carry `cost`, or a margin rate must be given")
-    return (revenue * margin_rate,)
+        return revenue, _known(worth.orders, ORDERS_UNKNOWN)
+    if worth.cost is None and margin_rate is not None:
+        return (revenue * margin_rate,)
+    return (revenue - _known(worth.cost, COSTS_UNKNOWN),)
+
+
+def _known(values: Values | None, otherwise: str) -> Values:
+    if values is None:
+        raise Refused(otherwise)
+    return values
 
 
 def _before(name: Name, worth: Worth, margin_rate: float | None) -> Columns | None:
     """The counterpart before; None where it is not known. Any covariate is fair, so costs may be missing."""
     cost = worth.cost if worth.cost is not None or worth.gross is None else np.zeros_like(worth.gross)
     try:
-        orders = worth.orders if name in ("conversion", "aov") else worth.gross
-        return _columns(name, worth._replace(orders=orders, cost=cost), margin_rate)
+        return _columns(name, worth._replace(cost=cost), margin_rate)
     except Refused:
         return None
 

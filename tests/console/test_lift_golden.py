@@ -89,6 +89,7 @@ def test_what_customers_did_before_gives_the_published_lift(tmp_path: Path) -> N
     ("held", "rest", "share", "p"),
     [
         (1000, 1200, 0.5, 0.000020079),
+        (135, 115, 0.5, 0.205903211),
         (950, 9050, 0.1, 0.0955807),
         (900, 9100, 0.1, 0.000858121),
         (98, 310, 0.25, 0.647434186),
