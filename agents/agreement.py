@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from agents.desired import MOMENT, MOMENT_ENDS, Contact, in_a_moment
 from agents.intercom.values import changed
-from contracts.fields import segment_field
+from contracts.fields import is_flag
 from contracts.signals import Scalar
 
 OVERDUE_MS = 60_000  # what takes a moment back at its end waits for log time and for the courier; both take seconds
@@ -37,7 +37,7 @@ def drift(
     if shown is None:
         return _absent(person, contact, wanted, now_ms)
     if _over(shown.get(MOMENT_ENDS), now_ms - OVERDUE_MS) and in_a_moment(shown):
-        names = [name for name in shown if name == MOMENT or (name.startswith(segment_field("")) and shown[name])]
+        names = [name for name in shown if name == MOMENT or (is_flag(name) and shown[name])]
         return Drift(person, "standing", contact.refusal, {name: (wanted.get(name), shown[name]) for name in names})
     if contact.pending or contact.refusal == "expired":
         return None

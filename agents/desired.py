@@ -10,7 +10,7 @@ import msgspec
 from agents.intercom.known import Known
 from contracts import versions
 from contracts.commands import Command
-from contracts.fields import segment_field
+from contracts.fields import is_flag
 from contracts.signals import Scalar
 
 MOMENT = "cio_moment"
@@ -140,8 +140,7 @@ def _moment(attributes: Mapping[str, Scalar]) -> tuple[Scalar, Scalar]:
 
 def in_a_moment(shown: Mapping[str, Scalar]) -> bool:
     """Whether a contact that shows this shows a moment, or a flag of one."""
-    flag = segment_field("")
-    return shown.get(MOMENT) is not None or any(value for name, value in shown.items() if name.startswith(flag))
+    return shown.get(MOMENT) is not None or any(value for name, value in shown.items() if is_flag(name))
 
 
 def passed(contact: Contact, shown: Mapping[str, Scalar]) -> Contact:

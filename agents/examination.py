@@ -6,12 +6,11 @@ from typing import NamedTuple, Protocol
 
 from agents.agreement import Drift, drift
 from agents.desired import Contact
-from agents.intercom import Failure, Refused, TryLater
+from agents.intercom import Refused, patiently
 from contracts.commands import Command
 from contracts.signals import Scalar
 
 PAUSE_SECONDS = 0.2  # five reads a second are half of the smallest budget known (83 in 10 s); the rest is the courier's
-WAITS_MAX = 5  # one after the other, each as long as a window of Intercom's at most; then somebody else uses it all up
 
 
 class Looker(Protocol):
@@ -60,21 +59,7 @@ async def _drift(
     sleep: Callable[[float], Awaitable[None]],
 ) -> Drift | None:
     try:
-        shown = await _patiently(intercom, command, sleep)
+        shown = await patiently(lambda: intercom.look(command), sleep=sleep)
     except Refused as refused:
         return Drift(person, "refused", refused.reason, {})
     return drift(person, contact, intercom.wanted(command), shown, now_ms())
-
-
-async def _patiently(
-    intercom: Looker, command: Command, sleep: Callable[[float], Awaitable[None]]
-) -> dict[str, Scalar] | None:
-    failure: Failure | None = None
-    for _ in range(WAITS_MAX):
-        try:
-            return await intercom.look(command)
-        except TryLater as later:
-            failure = later
-            await sleep(later.after_seconds)
-    assert failure is not None, "no attempt ends without one"
-    raise failure

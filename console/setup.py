@@ -1,5 +1,7 @@
 """`concierge setup`: the attributes of the Intercom workspace held against the manifest, made where missing; then the steps."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="The policy file. (default: CONCIERGE_POLICY_FILE)", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print differences and steps as JSON.")]
+WIDTH_MAX = 100  # longer lines are hard to read
 
 
 def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False) -> None:
@@ -28,7 +31,6 @@ def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False)
 
     Example: CONCIERGE_INTERCOM_TOKEN_FILE=token.txt concierge setup --check --policy policies/skincare.yaml
     """
-    import asyncio
     import os
 
     from agents.clock import SteadyClock
@@ -46,7 +48,7 @@ def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False)
             base_url=settings.intercom_address, token=settings.intercom_token.get_secret_value(),
             now_ms=SteadyClock().now_ms, others=settings.intercom_others_share,
         )  # fmt: skip
-        created, left = asyncio.run(_compared(intercom, manifest(tuple(rules.audiences)), check=check))
+        created, left = asyncio.run(compared(intercom, manifest(tuple(rules.audiences)), check=check))
     told = () if check else steps(rules)
     if json:
         _print_json(created, left, told)
@@ -56,18 +58,32 @@ def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False)
         raise typer.Exit(NO)
 
 
-async def _compared(
-    intercom: "Intercom", wanted: "tuple[Field, ...]", *, check: bool
+async def compared(
+    intercom: "Intercom",
+    wanted: "tuple[Field, ...]",
+    *,
+    check: bool,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> "tuple[tuple[str, ...], tuple[Difference, ...]]":
-    """What was created, and what differs still."""
+    """What was created, and what differs still. Failure where Intercom cannot be asked; then `intercom` is closed, too."""
+    from agents.intercom import patiently
+
     try:
-        differences = await intercom.differences(wanted)
-        if check or not differences:
-            return (), differences
-        created = await intercom.create(wanted, differences)
-        return created, await intercom.differences(wanted)
+        before = await patiently(lambda: intercom.differences(wanted), sleep=sleep)
+        if check or not before:
+            return (), before
+        left = await patiently(lambda: _created(intercom, wanted), sleep=sleep)
     finally:
         await intercom.close()
+    missed = {difference.attribute for difference in left}
+    return tuple(one.attribute for one in before if one.attribute is not None and one.attribute not in missed), left
+
+
+async def _created(intercom: "Intercom", wanted: "tuple[Field, ...]") -> "tuple[Difference, ...]":
+    """Creates what is missing by now, so that a repeat goes on where it was broken off; what differs still."""
+    made = await intercom.create(wanted, await intercom.differences(wanted))
+    refused = {difference.attribute: difference for difference in made.refused}
+    return tuple(refused.get(one.attribute, one) for one in await intercom.differences(wanted))
 
 
 def _print_json(created: tuple[str, ...], left: "tuple[Difference, ...]", told: "tuple[Step, ...]") -> None:
@@ -82,13 +98,32 @@ def _print_json(created: tuple[str, ...], left: "tuple[Difference, ...]", told: 
 
 
 def _print(created: tuple[str, ...], left: "tuple[Difference, ...]", told: "tuple[Step, ...]") -> None:
-    for name in created:
-        typer.echo(f"created: {name}")
+    """Differences stay one a line, for whoever searches them; what is read by people is wrapped."""
+    if created:
+        _wrapped(f"Created {len(created)} attributes: {', '.join(created)}", "", "  ")
     for difference in left:
-        typer.echo(f"differs: {difference.sentence}; {difference.remedy or '`concierge setup` creates it'}")
+        remedy = f"; {difference.remedy}" if difference.remedy else ""
+        typer.echo(f"differs: {difference.sentence}{remedy}")
+    if any(difference.what == "missing" for difference in left):
+        typer.echo("`concierge setup` creates what does not exist.")
     if not left:
         typer.echo("The attributes are as they have to be.")
+    if told:
+        typer.echo("\nLeft to do by hand in Intercom (its menus may have other names by now):")
     for number, step in enumerate(told, 1):
         typer.echo(f"\n{number}. {step.title}")
         for line in step.lines:
-            typer.echo(f"   - {line}")
+            _wrapped(line, "   - ", "     ")
+
+
+def _wrapped(text: str, first: str, further: str) -> None:
+    """No name is broken in two, so that it can be copied."""
+    import shutil
+    import textwrap
+
+    width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
+    typer.echo(
+        textwrap.fill(
+            text, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+        )
+    )

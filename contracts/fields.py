@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 DataType = Literal["string", "integer", "float", "boolean", "date"]
 CUSTOM_ATTRIBUTES_MAX = 250  # per workspace, Intercom's limit
 STRING_CHARS_MAX = 255  # Intercom's limit for one value
+FLAG = "cio_segment_"  # before an audience's name: the attribute that its segment stands on
 
 
 class Field(NamedTuple):
@@ -50,7 +51,12 @@ def unfilled(sentence: str) -> bool:
 
 
 def segment_field(audience: str) -> str:
-    return f"cio_segment_{audience}"
+    return f"{FLAG}{audience}"
+
+
+def is_flag(attribute: str) -> bool:
+    """Whether the attribute tells that somebody is in the moment of an audience."""
+    return attribute.startswith(FLAG)
 
 
 def manifest(audiences: tuple[str, ...]) -> tuple[Field, ...]:

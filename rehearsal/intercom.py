@@ -213,7 +213,8 @@ async def _attributes(request: Request) -> Response:
     if request.method == "POST":
         return JSONResponse(workspace.create_attribute(await _body(request)))
     include_archived = request.query_params.get("include_archived") == "true"
-    return JSONResponse(workspace.list_attributes(include_archived=include_archived))
+    model = request.query_params.get("model")
+    return JSONResponse(workspace.list_attributes(include_archived=include_archived, model=model))
 
 
 async def _attribute(request: Request) -> Response:

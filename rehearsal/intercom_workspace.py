@@ -188,9 +188,10 @@ class Workspace:
             return
         contact.events.append({"name": name, "created_at": created_s, "metadata": metadata})
 
-    def list_attributes(self, *, include_archived: bool) -> Json:
+    def list_attributes(self, *, include_archived: bool, model: str | None = None) -> Json:
+        """model: contact or company; both where None."""
         data = [entry for entry in self.attributes.values() if include_archived or not entry["archived"]]
-        return {"type": "list", "data": [_EMAIL_ATTRIBUTE, *data]}
+        return {"type": "list", "data": [e for e in (_EMAIL_ATTRIBUTE, *data) if model in (None, e["model"])]}
 
     def create_attribute(self, body: Json) -> Json:
         name, data_type = body.get("name"), body.get("data_type")

@@ -14,8 +14,10 @@ from agents.intercom.failures import (
     Unknown,
 )
 from agents.intercom.known import Known
+from agents.intercom.patience import patiently
+from agents.intercom.register import Made
 
 __all__ = [
-    "Ambiguous", "Difference", "Failure", "Intercom", "Known", "Overtaken", "Refused", "Talking", "TryLater",
-    "Unauthorized", "Unfit", "Unknown",
+    "Ambiguous", "Difference", "Failure", "Intercom", "Known", "Made", "Overtaken", "Refused", "Talking", "TryLater",
+    "Unauthorized", "Unfit", "Unknown", "patiently",
 ]  # fmt: skip

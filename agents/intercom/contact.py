@@ -19,6 +19,7 @@ from agents.intercom.failures import Ambiguous, Failure, Overtaken, Refused, Tal
 from agents.intercom.find import closings, contact_of, find, read, talks
 from agents.intercom.known import Known
 from agents.intercom.line import Conflict, Gone, Invalid, Line, Merged, client, current
+from agents.intercom.register import Made
 from agents.intercom.values import changed, typed
 from contracts.commands import Command, ContactEvent
 from contracts.fields import DataType, Field
@@ -79,8 +80,8 @@ class Intercom:
         self._take(manifest)
         return await registration.look(self._line, manifest)
 
-    async def create(self, manifest: tuple[Field, ...], differences: tuple[Difference, ...]) -> tuple[str, ...]:
-        """Creates the attributes that are missing, whatever else differs, and returns their names."""
+    async def create(self, manifest: tuple[Field, ...], differences: tuple[Difference, ...]) -> Made:
+        """Creates the attributes that are missing, whatever else differs."""
         return await registration.create(self._line, manifest, differences)
 
     async def show(

@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_core import OpenAPI
 
-from agents.intercom import Known, Overtaken, Refused, TryLater, Unfit
+from agents.intercom import Known, Made, Overtaken, Refused, TryLater, Unfit
 from agents.intercom.contact import WRITES_MAX
+from agents.intercom.patience import WAITS_MAX
+from console.setup import compared
 from contracts.commands import Command
 from contracts.fields import manifest
 from tests.intercom.scene import FLAG, Scene, activation, withdrawal
@@ -141,8 +144,16 @@ async def test_differences_are_read_without_writing_and_the_missing_made_whateve
         (FLAG, "missing"), ("cio_tier", "archived"), ("lifetime_orders", "type"), ("last_cart_value", "not_writable"),
     }  # fmt: skip
     assert [call[:2] for call in list(scene.workspace.requests)[before:]] == [("GET", "/data_attributes")]
-    assert await scene.intercom.create(scene.manifest, found) == (FLAG,)
+    assert await scene.intercom.create(scene.manifest, found) == Made((FLAG,), ())
     assert len(await scene.intercom.differences(scene.manifest)) == 3
+
+
+async def test_an_attribute_that_another_worker_has_just_made_is_as_good_as_made(scene: Scene) -> None:
+    del scene.workspace.attributes[FLAG]
+    found = await scene.intercom.differences(scene.manifest)
+    scene.workspace.create_attribute({"name": FLAG, "data_type": "boolean"})
+    assert await scene.intercom.create(scene.manifest, found) == Made((FLAG,), ())
+    assert scene.workspace.requests[-2] == ("POST", "/data_attributes", 400)
 
 
 async def test_an_attribute_that_is_not_writable_is_refused_in_a_write(scene: Scene) -> None:
@@ -164,3 +175,23 @@ async def test_a_workspace_without_room_for_attributes_stops_the_start(scene: Sc
         scene.workspace.create_attribute({"name": f"theirs_{number}", "data_type": "string"})
     with pytest.raises(Unfit, match="250"):
         await scene.intercom.register(manifest(("winback_vip",)))
+
+
+async def test_setup_that_intercom_has_no_time_for_goes_on_where_it_was_broken_off(api: OpenAPI) -> None:
+    async with Scene(api) as scene:
+        begun_ms = scene.clock.now_ms()
+        scene.faults = ["busy", None, None, None, "lost_answer", None, "broken", None, "refused_connection"]
+        created, left = await compared(scene.intercom, scene.manifest, check=False, sleep=scene.clock.sleep)
+    assert scene.faulty.served == ["busy", "lost_answer", "broken", "refused_connection"]
+    assert (created, left) == (tuple(field.name for field in scene.manifest), ())
+    posts = [status for method, _, status in scene.workspace.requests if method == "POST"]
+    assert posts == [200] * len(scene.manifest), "nothing is made twice"
+    assert scene.clock.now_ms() - begun_ms >= 12_000, "it waits for the window's end"
+
+
+async def test_setup_gives_up_where_intercom_never_has_time(api: OpenAPI) -> None:
+    async with Scene(api) as scene:
+        scene.faults = ["busy"] * 100
+        with pytest.raises(TryLater):
+            await compared(scene.intercom, scene.manifest, check=True, sleep=scene.clock.sleep)
+    assert len(scene.faulty.served) == WAITS_MAX

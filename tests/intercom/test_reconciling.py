@@ -12,8 +12,9 @@ from agents import desired
 from agents.agreement import OVERDUE_MS, drift
 from agents.courier import TALK_OLD_MS
 from agents.desired import Contact
-from agents.examination import WAITS_MAX, examine
+from agents.examination import examine
 from agents.intercom import Ambiguous, TryLater
+from agents.intercom.patience import WAITS_MAX
 from agents.reconciling import CLOSED_SLACK_MS, Reconciling, Rounds
 from contracts.commands import Command
 from contracts.signals import Conversed, Scalar
