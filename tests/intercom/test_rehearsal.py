@@ -190,6 +190,10 @@ async def test_attributes_are_listed_created_once_and_archived(shop: Shop) -> No
     assert "moment_v2" not in {entry["name"] for entry in listed}
     assert "moment_v2" in {entry["name"] for entry in everything}
     assert error(await shop.http.put("/data_attributes/999", json={"archived": True}))[:2] == (404, "field_not_found")
+    await shop.http.post("/data_attributes", json=body | {"name": "size_v2", "model": "company"})
+    for query, names in (("", {"email", "size_v2"}), ("?model=company", {"size_v2"}), ("?model=contact", {"email"})):
+        listed = (await shop.http.get(f"/data_attributes{query}")).json()["data"]
+        assert {entry["name"] for entry in listed} & {"email", "size_v2"} == names
 
 
 async def test_open_conversations_of_a_contact_are_found(shop: Shop) -> None:
