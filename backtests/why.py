@@ -7,6 +7,7 @@ or unknown.
 
 from typing import NamedTuple
 
+from backtests import story_words
 from contracts.decisions import Clause, Decision
 from contracts.instant import from_rfc3339, to_rfc3339
 from contracts.policy import Policy
@@ -94,10 +95,5 @@ def _latest(state: State, audience: str, word: str, at_ms: int, policy: Policy) 
 
 def _failing(clauses: tuple[Clause, ...], *, held: bool) -> str:
     """Those clauses that decided, with the values that they saw."""
-    told = [_told(clause) for clause in clauses if clause.held == held] or [_told(clause) for clause in clauses]
-    return "; ".join(told)
-
-
-def _told(clause: Clause) -> str:
-    saw = ", ".join(f"{name} {value}" for name, value in clause.saw.items())
-    return f"{clause.clause} ({saw})" if saw else clause.clause
+    deciding = [clause for clause in clauses if clause.held == held] or clauses
+    return "; ".join(map(story_words.clause, deciding))

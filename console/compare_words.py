@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from backtests import story_words
+
 if TYPE_CHECKING:
     from backtests.traces import Story
     from contracts.decisions import Decision
@@ -125,10 +127,8 @@ def lines(stories: "tuple[Story, Story]") -> list[Line]:
 
 
 def _words(decision: "Decision") -> str:
-    saw = "; ".join(
-        f"{clause.clause}: {', '.join(f'{name} {value}' for name, value in clause.saw.items())}"
-        for clause in decision.clauses
-        if clause.saw
-    )
+    """The clauses that saw something, each with whether it held."""
+    clauses = [(one.held, story_words.clause(one, decision.at[:10])) for one in decision.clauses if one.saw]
+    saw = "; ".join(f"{'yes' if held else 'no'}, {told}" for held, told in clauses)
     told = f"{decision.audience} {decision.outcome} ({decision.reason})"
-    return f"{told} - {saw}" if saw else told
+    return f"{told}: {saw}" if saw else told

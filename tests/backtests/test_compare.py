@@ -60,7 +60,7 @@ def test_the_same_policy_changes_nothing() -> None:
 def test_a_lower_threshold_lets_new_people_in_and_says_what_the_cart_was_worth() -> None:
     found = judged([added("serum", 100, "0m")], high_cart(**LOWER))
     assert differences(found) == [("high_aov_abandoner", "only_candidate", "threshold")]
-    assert found.differences[0]["detail"] == "cart_value > 150 (cart_value 100.0)"
+    assert found.differences[0]["detail"] == "cart_value > 150 (cart_value 100.00)"
     back = judged([added("serum", 100, "0m")], POLICY, base=high_cart(**LOWER))
     assert differences(back) == [("high_aov_abandoner", "only_base", "threshold")]
 
@@ -200,6 +200,6 @@ def test_the_page_fetches_nothing_and_shows_reason_and_person() -> None:
     history = [added("<b>serum</b>", 100, "0m")]
     found = compare(history, POLICY, high_cart(**LOWER), traces=traces, until_ms=START_MS + 24 * HOUR_MS)
     html = page(found, traces)
-    assert "the conditions did not hold" in html and ME in html and "cart_value &gt; 150 (cart_value 100.0)" in html
+    assert "the conditions did not hold" in html and ME in html and "cart_value &gt; 150 (cart_value 100.00)" in html
     for fetching in ("http://", "https://", "<script", "<link", "<img", "@import", "url("):
         assert fetching not in html, fetching
