@@ -136,21 +136,27 @@ def _records(task: Task, topic: str, extent: "Extent | None") -> "Iterable[Logge
 
 
 def _show(told: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from console.table import say
+
+    console = Console(highlight=False)
     if not told["n"]:
-        typer.echo("Nothing to compare: no decision was written in this span.")
+        say(console, "Nothing to compare: no decision was written in this span.")
     else:
         n = f"{told['n']:,}".replace(",", " ")
-        typer.echo(f"match {told['match_percent']:.3f} % (n = {n}), hash {told['hash']}")
+        say(console, f"match {told['match_percent']:.3f} % (n = {n}), hash {told['hash']}")
     if told["repeats"]:
-        typer.echo(f"{told['repeats']} decisions stand twice, after a crash; each counts once")
+        say(console, f"{told['repeats']} decisions stand twice, after a crash; each counts once")
     if told["waiting"]:
-        typer.echo(f"{told['waiting']} more follow from records that production has not judged yet")
+        say(console, f"{told['waiting']} more follow from records that production has not judged yet")
     for partition, offset in told["log_begins_late"].items():
-        typer.echo(f"partition {partition} begins at {offset}: whom it had known before is not known here")
+        say(console, f"partition {partition} begins at {offset}: whom it had known before is not known here")
     for one_of in told["differences"][:SHOWN_MAX]:
-        typer.echo(
+        say(
+            console,
             f"{one_of['person']}, policy {one_of['policy']}: {one_of['episode']} {one_of['decided']} at {one_of['at']}: "
-            f"{one_of['what']}; first differing input: {one_of['input'] or 'none in the log'}"
+            f"{one_of['what']}; first differing input: {one_of['input'] or 'none in the log'}",
         )
     if len(told["differences"]) > SHOWN_MAX:
-        typer.echo(f"... and {len(told['differences']) - SHOWN_MAX} people more; --json has them")
+        say(console, f"... and {len(told['differences']) - SHOWN_MAX} people more; --json has them")

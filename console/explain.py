@@ -64,8 +64,12 @@ def explain(
 
         typer.echo(msgspec.json.encode(told).decode())
     else:
+        import shutil
+        import sys
+
         from console.explain_text import text
 
-        typer.echo(text(told))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        typer.echo(text(told, columns=columns))
     if told["now"] == "unknown":
         raise typer.Exit(NO)

@@ -1,5 +1,6 @@
 """A person's story as text: the sentence first, then every decision and every word of Intercom's in order of time."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,13 @@ SAID_ALREADY = ("anchor", "spent")  # the detail says the same once more
 INDENT = " " * 12
 
 
-def text(told: dict[str, Any]) -> str:
-    """told: as `backtests.story.story` gives it. Characters that a terminal would act on are left out."""
-    return "\n".join(_plain(line) for line in _lines(told))
+def text(told: dict[str, Any], *, columns: int | None) -> str:
+    """told: as `backtests.story.story` gives it. Characters that a terminal would act on are left out.
+
+    columns: where lines are to wrap, None: nowhere.
+    """
+    lines = (_plain(line) for line in _lines(told))
+    return "\n".join(lines if columns is None else (_wrapped(line, columns) for line in lines))
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
@@ -84,6 +89,12 @@ def _absence(one: dict[str, Any]) -> str:
         return words
     detail = INSTANT.sub(lambda found: near(found[0], ""), one["detail"])
     return f"{words} ({detail})"
+
+
+def _wrapped(line: str, columns: int) -> str:
+    """What goes on stands further in than what it belongs to."""
+    further = f"{INDENT}  " if line.startswith(INDENT) else INDENT if line.startswith(" ") else ""
+    return textwrap.fill(line, columns, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
 
 
 def _plain(line: str) -> str:

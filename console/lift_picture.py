@@ -1,18 +1,31 @@
-"""The picture of a lift in the terminal: the sentence first, then a table of the metrics with their intervals drawn."""
+"""The picture of a lift in the terminal: the sentence first, then the metrics of both arms, then their lifts, drawn."""
 
 import io
 import re
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from backtests.verdicts import WORDS
-from console.lift_words import adjusted, always, change, p, per_cent, remarks, span, split_state, value, weeks
+from console.lift_words import (
+    SHARES,
+    UNIT,
+    adjusted,
+    always,
+    change,
+    p,
+    per_cent,
+    remarks,
+    span,
+    split_state,
+    value,
+    weeks,
+)
+from console.table import name, number, say, show, words
 
-SVG_COLUMNS = 150  # the widest table with its longest numbers
-BAR_CELLS = 31  # odd, so that zero has a cell of its own in the middle
+SVG_COLUMNS = 100
+BAR_CELLS = 21  # odd, so that zero has a cell of its own in the middle
 
 
 def picture(told: dict[str, Any]) -> None:
@@ -22,34 +35,67 @@ def picture(told: dict[str, Any]) -> None:
 
 def svg(told: dict[str, Any]) -> str:
     """The same as one SVG that fetches nothing: the fonts are the reader's own."""
-    console = Console(highlight=False, record=True, width=SVG_COLUMNS, file=io.StringIO())
+    console = Console(highlight=False, record=True, width=SVG_COLUMNS, file=io.StringIO(), force_terminal=True)
     _draw(told, console)
     return re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="concierge lift"), flags=re.DOTALL)
 
 
 def _draw(told: dict[str, Any], console: Console) -> None:
-    def say(sentence: str) -> None:
-        console.print(escape(sentence), soft_wrap=True)
-
-    console.print(f"[bold]{escape(told['sentence'])}[/bold]", soft_wrap=True)
+    say(console, told["sentence"], style="bold")
     people = told["people"]
-    say(f"{people['assisted']:,} assisted, {people['holdout']:,} held out.")
+    say(console, f"{people['assisted']:,} assisted, {people['holdout']:,} held out.")
     if told["metrics"]:
-        console.print(_table(told["metrics"]))
-        say("# single look, - at any look, | no difference. A lift says how much more than the held-out, in per cent.")
+        show(console, _arms(told["metrics"]))
+        _lifts(console, told["metrics"])
     if freed := adjusted(told):
-        say(f"Freed of what people did before (CUPED), so not the difference of the columns: {', '.join(freed)}.")
-    for name, audience in told.get("audiences", {}).items():
-        say(f"{name}: {audience['sentence']}")
+        say(
+            console,
+            f"Freed of what people did before (CUPED), so not the difference of the columns: {', '.join(freed)}.",
+        )
+    for audience, answer in told.get("audiences", {}).items():
+        say(console, f"{audience}: {answer['sentence']}")
     _weeks(console, told)
     if "intention_to_treat" in told:
-        say(_intention(told["intention_to_treat"]))
-    for name, split in told["splits"].items():
-        say(
-            f"Split of the {name}: {split['assisted']:,} to {split['holdout']:,}, p {p(split['p'])}: {split_state(split)}"
-        )
+        say(console, _intention(told["intention_to_treat"]))
+    for people_of, split in told["splits"].items():
+        counts = f"{split['assisted']:,} to {split['holdout']:,}"
+        say(console, f"Split of the {people_of}: {counts}, p {p(split['p'])}: {split_state(split)}")
     for remark in remarks(told):
-        say(remark)
+        say(console, remark)
+
+
+def _arms(metrics: dict[str, Any]) -> Table:
+    table = Table(
+        words("metric"), number("held out"), number("assisted"), number("better by\nchance of"), number("p (Holm)")
+    )
+    for metric, told in metrics.items():
+        chance, relative = told["chance_to_win"], told["relative"]
+        table.add_row(
+            WORDS[metric],
+            value(metric, told["holdout"]["value"]),
+            value(metric, told["assisted"]["value"]),
+            "-" if chance is None else f"{chance:.1%}",
+            p(relative["p_holm"]) if relative else "-",
+        )
+    return table
+
+
+def _lifts(console: Console, metrics: dict[str, Any]) -> None:
+    """How much more than the held-out; where nothing can be said in per cent, why."""
+    known = {metric: told["relative"] for metric, told in metrics.items() if told["relative"]}
+    if known:
+        widest = max(map(_reach, known.values()))
+        table = Table(words("metric"), number("lift"), number("95 %"), name("at zero |"))
+        for metric, lift in known.items():
+            table.add_row(WORDS[metric], per_cent(lift["value"]), span(lift, per_cent), bar(lift, widest))
+        show(console, table)
+        say(console, "# single look, - at any look, | no difference.")
+    refused: dict[str, list[str]] = {}
+    for metric, told in metrics.items():
+        if metric not in known:
+            refused.setdefault(told["relative_refused"], []).append(WORDS[metric])
+    for why, of in refused.items():
+        say(console, f"No lift in per cent of {', '.join(of)}: {why}.")
 
 
 def _weeks(console: Console, told: dict[str, Any]) -> None:
@@ -58,44 +104,36 @@ def _weeks(console: Console, told: dict[str, Any]) -> None:
     if not known:
         return
     widest = max(_reach(look["absolute"]) for look in known)
+
+    def said(number: float) -> str:
+        return change(primary, number).removesuffix(UNIT)
+
+    unit = UNIT if primary in SHARES else ""
     table = Table(
-        "week until", "people", "lift", "95 % at any look", "at zero |", title=f"{WORDS[primary]}, week by week"
+        name("week until"),
+        number("people"),
+        number(f"lift{unit}"),
+        number("95 % at any look"),
+        name("at zero |"),
+        title=f"{WORDS[primary]}, week by week",
     )
     for look in known:
         lift = look["absolute"]
-        reach = always(lift["sequence"], lambda number: change(primary, number))
-        table.add_row(look["at"][:10], f"{look['people']:,}", change(primary, lift["value"]), reach, bar(lift, widest))
-    console.print(table)
+        reach = always(lift["sequence"], said)
+        table.add_row(look["at"][:10], f"{look['people']:,}", said(lift["value"]), reach, bar(lift, widest))
+    show(console, table)
 
 
 def _intention(intended: dict[str, Any]) -> str:
     """Everybody, whether or not a moment ever came: what it did for the shop as a whole."""
     people = intended["people"]
     lifts = [
-        f"{WORDS[name]} {per_cent(metric['relative']['value'])} ({span(metric['relative'], per_cent)})"
-        for name, metric in intended["metrics"].items()
-        if metric["relative"]
+        f"{WORDS[metric]} {per_cent(told['relative']['value'])} ({span(told['relative'], per_cent)})"
+        for metric, told in intended["metrics"].items()
+        if told["relative"]
     ]
     told = ", ".join(lifts) or "no lift can be told"
     return f"Everybody (intention to treat), {people['assisted']:,} to {people['holdout']:,}: {told}"
-
-
-def _table(metrics: dict[str, Any]) -> Table:
-    table = Table("metric", "held out", "assisted", "lift", "95 %", "p (Holm)", "better by chance of", "at zero |")
-    widest = max((_reach(metric["relative"]) for metric in metrics.values() if metric["relative"]), default=1.0)
-    for name, metric in metrics.items():
-        relative = metric["relative"]
-        table.add_row(
-            WORDS[name],
-            value(name, metric["holdout"]["value"]),
-            value(name, metric["assisted"]["value"]),
-            per_cent(relative["value"]) if relative else "-",
-            span(relative, per_cent) if relative else metric["relative_refused"],
-            p(relative["p_holm"]) if relative else "-",
-            "-" if metric["chance_to_win"] is None else f"{metric['chance_to_win']:.1%}",
-            bar(relative, widest) if relative else "",
-        )
-    return table
 
 
 def bar(estimate: dict[str, Any], widest: float) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from backtests.verdicts import WORDS
 
 SHARES = ("conversion", "discount_rate")
+UNIT = " points"  # of a difference of shares
 WEEKS_SHOWN = 16  # a screen of them; all are in the JSON
 
 
@@ -16,7 +17,7 @@ def value(name: str, number: float) -> str:
 
 def change(name: str, number: float) -> str:
     """The same of a difference, with its sign; of shares in points."""
-    return f"{number * 100:+z.2f} points" if name in SHARES else f"{number:+z,.2f}"
+    return f"{number * 100:+z.2f}{UNIT}" if name in SHARES else f"{number:+z,.2f}"
 
 
 def per_cent(number: float) -> str:

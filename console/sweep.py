@@ -5,11 +5,12 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from console.command import MISUSE, complain
 from console.inputs import opened, reader
 from console.progress import bars
+from console.table import name, number, show
 
 BAR_CELLS = 16
 FIGURES = {
@@ -57,16 +58,23 @@ def run(
 
 def _show(names: list[str], rows: list[dict[str, Any]]) -> None:
     most = max((row["entrants"] for row in rows), default=0)
-    heads = [Column(name.rpartition(".")[2], no_wrap=True, justify="right") for name in names]
-    table = Table(*heads, *(Column(words, justify="right") for words in FIGURES.values()), Column("", no_wrap=True))
+    figures = (number(words.replace(" ", "\n")) for words in FIGURES.values())
+    table = Table(*map(number, _heads(names)), *figures, name())
     for row in rows:
-        values = [row["values"][name] for name in names]
+        values = [row["values"][axis] for axis in names]
         if row["refusal"] is not None:
             table.add_row(*values, *[""] * len(FIGURES), "makes no sense")
             continue
         bar = "█" * round(BAR_CELLS * row["entrants"] / most) if most else ""
         table.add_row(*values, *(f"{row[figure]:,}" for figure in FIGURES), bar)
-    Console(highlight=False).print(table)
+    show(Console(highlight=False), table)
+
+
+def _heads(names: list[str]) -> list[str]:
+    """Without the audience, unless two would be called alike; one word a line."""
+    short = [one.rpartition(".")[2] for one in names]
+    heads = short if len(set(short)) == len(short) else names
+    return [head.replace("_", "_\n").replace(".", ".\n") for head in heads]
 
 
 def page(names: list[str], rows: list[dict[str, Any]]) -> str:

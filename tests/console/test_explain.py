@@ -299,4 +299,10 @@ def test_what_a_terminal_would_act_on_is_left_out() -> None:
         "now": "in_moment", "sentence": "In a.", "person": ADA, "keys": [ADA], "as_of": at(1), "deliveries": [], "absent": [],
         "decisions": [{**decision, "words": "w", "because": None, "intercom": None}],
     }  # fmt: skip
-    assert "\u001b" not in text(told) and "message m[31m" in text(told)
+    whole = text(told, columns=None)
+    assert "\u001b" not in whole and "message m[31m" in whole
+    wrapped = text(told, columns=60)
+    assert wrapped.split() == whole.split() and max(map(len, wrapped.splitlines())) <= 60 < max(
+        map(len, whole.splitlines())
+    )
+    assert "\n              " in wrapped, "what goes on stands further in"
