@@ -26,6 +26,7 @@ from console.table import name, number, say, show, words
 
 SVG_COLUMNS = 100
 BAR_CELLS = 21  # odd, so that zero has a cell of its own in the middle
+ZERO = "at zero |".rjust(BAR_CELLS // 2 + 1)
 
 
 def picture(told: dict[str, Any]) -> None:
@@ -85,7 +86,7 @@ def _lifts(console: Console, metrics: dict[str, Any]) -> None:
     known = {metric: told["relative"] for metric, told in metrics.items() if told["relative"]}
     if known:
         widest = max(map(_reach, known.values()))
-        table = Table(words("metric"), number("lift"), number("95 %"), name("at zero |"))
+        table = Table(words("metric"), number("lift"), number("95 %"), name(ZERO))
         for metric, lift in known.items():
             table.add_row(WORDS[metric], per_cent(lift["value"]), span(lift, per_cent), bar(lift, widest))
         show(console, table)
@@ -114,7 +115,7 @@ def _weeks(console: Console, told: dict[str, Any]) -> None:
         number("people"),
         number(f"lift{unit}"),
         number("95 % at any look"),
-        name("at zero |"),
+        name(ZERO),
         title=f"{WORDS[primary]}, week by week",
     )
     for look in known:

@@ -84,7 +84,7 @@ def page(names: list[str], rows: list[dict[str, Any]]) -> str:
     across = list(dict.fromkeys(row["values"][names[-1]] for row in rows))
     down: dict[str, dict[str, Any]] = {}
     for row in rows:
-        label = ", ".join(f"{name} {row['values'][name]}" for name in names[:-1]) or "moments"
+        label = ", ".join(row["values"][name] for name in names[:-1]) or "moments"
         down.setdefault(label, {})[row["values"][names[-1]]] = row
     most = max((row["entrants"] for row in rows), default=0)
     return rendered("sweep.html.j2", names=names, rows=rows, across=across, down=down, most=most, figures=FIGURES)

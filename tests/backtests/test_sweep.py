@@ -85,3 +85,16 @@ def test_the_picture_names_every_value_and_fetches_nothing(tmp_path: Path) -> No
     ]  # fmt: skip
     html = page(["cart_value"], rows)
     assert ">100<" in html and ">7<" in html and "http" not in html.replace("http-equiv", "")
+
+
+def test_the_map_names_each_row_by_its_values_and_each_cell_in_full() -> None:
+    names = ["cart_value", "high_aov_abandoner.enter_after", "holdout"]
+    values = [
+        dict(zip(names, ("100", after, share), strict=True)) for after in ("1h", "2h") for share in ("0.05", "0.1")
+    ]
+    figures = {"people": 1, "activated": 1, "purchased": 0, "per_hour_p95": 1}
+    rows = [{"values": one, "refusal": None, "entrants": 30 + n, **figures} for n, one in enumerate(values)]
+    html = page(names, rows)
+    assert "Down: cart_value, high_aov_abandoner.enter_after. Across: holdout." in html
+    assert ">100, 1h</text>" in html and ">100, 2h</text>" in html, "the names would not fit beside the map"
+    assert "<title>cart_value 100, high_aov_abandoner.enter_after 2h, holdout 0.05: 32</title>" in html
