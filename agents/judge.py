@@ -146,6 +146,11 @@ class Judge:
         """Log time per partition that is judged here, None before all sources have spoken."""
         return {number: thinking.control.marks.time_ms for number, thinking in self._partitions.items()}
 
+    def erased(self, partition: int, person: str) -> bool:
+        """Whether a person of a partition that is judged here is erased; False of one that is judged elsewhere."""
+        thinking = self._partitions.get(partition)
+        return thinking is not None and thinking.erased(person)
+
     def trouble_counts(self) -> dict[int, int]:
         """Inputs per partition that are not to be trusted now."""
         return {

@@ -5,7 +5,8 @@ the two repeats a call under the same id. Whatever Customer.io does, nothing her
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,7 @@ from contracts import decisions
 
 CODEC = Codec(encode=telling_back.encode, decode=telling_back.decode)
 GATHER_SECONDS = 1.0  # what comes within it goes in one request; journeys notice no second
+PEOPLE_MAX = BATCH_MESSAGES_MAX  # of one request: each has a message at least; where so many wait, nothing is gathered
 PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS = 2.0, 60.0  # Customer.io names no time with its 429
 log = structlog.get_logger(__name__)
 
@@ -32,9 +34,19 @@ class Sender(Protocol):
 class TellerAgent:
     """Handler of the `decisions` topic. `run` has to run beside it for as long as the worker lives."""
 
-    def __init__(self, *, sender: Sender, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        sender: Sender,
+        clock: Clock,
+        erased: Callable[[int, str], bool],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """erased: whether (partition, person) is erased, as far as it is known here; asked right before each request."""
         self._sender = sender
         self._clock = clock
+        self._erased = erased
+        self._sleep = sleep
         self._stores: dict[int, Store] = {}
         self._waiting: dict[tuple[int, str], None] = {}  # in the order in which they came
         self._wake = asyncio.Event()
@@ -68,13 +80,14 @@ class TellerAgent:
         pause_seconds = PAUSE_FIRST_SECONDS
         while True:
             await self._wake.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            if len(self._waiting) < PEOPLE_MAX:
+                await self._sleep(GATHER_SECONDS)
             try:
                 await self.tell()
             except Failure as failure:
                 TOLD_BACK.labels("later").inc()
                 log.warning("not_told_back", reason=str(failure))
-                await asyncio.sleep(PAUSE_MAX_SECONDS if isinstance(failure, Unauthorized) else pause_seconds)
+                await self._sleep(PAUSE_MAX_SECONDS if isinstance(failure, Unauthorized) else pause_seconds)
                 pause_seconds = min(pause_seconds * 2, PAUSE_MAX_SECONDS)
             else:
                 pause_seconds = PAUSE_FIRST_SECONDS
@@ -84,7 +97,8 @@ class TellerAgent:
         chosen = self._chosen()
         calls = [call for (_, person), untold in chosen for call in telling_back.messages(person, untold)]
         if not calls:
-            self._wake.clear()
+            if not self._waiting:
+                self._wake.clear()
             return
         owners = {partition: self._stores[partition] for (partition, _), _ in chosen}
         refused = await self._sender.send(calls)
@@ -106,8 +120,11 @@ class TellerAgent:
             return
         TOLD_BACK.labels(added).inc()
         if added == "erased" and kept is not None:
-            store.delete(key)
-            self._waiting.pop((partition, decision.person), None)
+            self._drop(partition, decision.person)
+
+    def _drop(self, partition: int, person: str) -> None:
+        self._stores[partition].delete(person.encode())
+        self._waiting.pop((partition, person), None)
 
     def _await(self, partition: int, person: str) -> None:
         self._waiting[partition, person] = None
@@ -117,10 +134,14 @@ class TellerAgent:
         """Whole people, in the order in which they came, up to a batch; one alone may exceed it."""
         chosen: list[tuple[tuple[int, str], Untold]] = []
         count = 0
-        for place in list(self._waiting):
+        for place in list(islice(self._waiting, PEOPLE_MAX)):
             untold = self._stores[place[0]].get(place[1].encode())
             if untold is None:
                 del self._waiting[place]
+                continue
+            if self._erased(*place):  # outside of a moment no decision says so
+                TOLD_BACK.labels("erased").inc()
+                self._drop(*place)
                 continue
             count += len(untold.events) + (untold.state is not None)
             if chosen and count > BATCH_MESSAGES_MAX:

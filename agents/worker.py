@@ -88,7 +88,7 @@ def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int])
         log.warning("no_courier", reason="CONCIERGE_INTERCOM_TOKEN is not set, so nothing is sent to Intercom")
     read = [*sources, SIGNALS.name, *([COMMANDS.name] if courier is not None else [])]
     if settings.customerio_write_key is not None:
-        _add_teller(app, settings, clock)
+        _add_teller(app, settings, clock, judge)
         read.append(DECISIONS.name)
     measuring = Measuring(app, read, judge, courier, clock)
 
@@ -148,13 +148,13 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock, jud
     return courier
 
 
-def _add_teller(app: App, settings: Settings, clock: Clock) -> None:
+def _add_teller(app: App, settings: Settings, clock: Clock, judge: Judge) -> None:
     assert settings.customerio_write_key is not None, "asked by the caller"
     pipelines = Pipelines(
         base_url=settings.customerio_address, write_key=settings.customerio_write_key.get_secret_value(),
         allowed=app.confirmed,
     )  # fmt: skip
-    teller = TellerAgent(sender=pipelines, clock=clock)
+    teller = TellerAgent(sender=pipelines, clock=clock, erased=judge.erased)
     app.agent(DECISIONS.name, partitions=settings.partitions, table=TELLING_TABLE, codec=UNTOLD_CODEC)(teller)
 
     async def telling() -> None:

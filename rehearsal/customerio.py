@@ -5,6 +5,7 @@ does. Whether the good calls of a refused batch are taken is not known; here the
 """
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,8 @@ from starlette.routing import Route
 BATCH_BYTES_MAX = 500_000
 CALL_BYTES_MAX = 32_000
 VALUE_BYTES_MAX = 1000  # of one attribute
+Faults = Callable[[int], int | None]
+"""Number of the request, from 1 -> the status to answer instead of taking anything, or None."""
 KEYS = {
     "track": {"type", "userId", "messageId", "event", "timestamp", "properties"},
     "identify": {"type", "userId", "messageId", "traits", "timestamp"},
@@ -46,7 +49,7 @@ class Journeys:
             self.events.setdefault(call["userId"], []).append(call)
 
 
-def customerio_app(journeys: Journeys, *, write_key: str) -> Starlette:
+def customerio_app(journeys: Journeys, *, write_key: str, faults: Faults = lambda _: None) -> Starlette:
     """One Data Pipelines source at `/v1/batch`."""
     wanted = "Basic " + base64.b64encode(f"{write_key}:".encode()).decode()
 
@@ -54,6 +57,8 @@ def customerio_app(journeys: Journeys, *, write_key: str) -> Starlette:
         body = await request.body()
         if request.headers.get("authorization") != wanted:
             answer = _refused(401, ["unauthorized"])
+        elif (status := faults(len(journeys.answers) + 1)) is not None:
+            answer = _refused(status, ["a planned fault"])
         else:
             answer = _taken(journeys, body, strict=request.headers.get("x-strict-mode") == "1")
         journeys.answers.append(answer.status_code)

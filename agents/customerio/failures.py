@@ -1,7 +1,7 @@
 """What can go wrong with Customer.io, by what its caller has to do; no text here carries personal data.
 
 Failure
-  TryLater      perhaps done; send the same messages again, under the same ids
+  TryLater      perhaps done; send the same messages again, under the same ids: also where the address is wrong
   Unauthorized  the write key is not accepted: nothing gets through until an operator acts
 """
 

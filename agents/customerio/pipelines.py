@@ -4,6 +4,7 @@ Without its strict mode Customer.io answers 200 to calls that it throws away. Id
 that none of them needs an escape. docs/decisions/0010 says why this API.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ BATCH_MESSAGES_MAX = 100  # some 60 kB, far below the limit, and one request a s
 BATCH_BYTES_MAX = 500_000  # Customer.io's limit of a request
 MESSAGE_BYTES_MAX = 32_000  # and of one call in it
 TIMEOUT_SECONDS = 10.0
-AGAIN = frozenset({408, 429})
+WHOLE_SECONDS_MAX = 30.0  # of one request, also where the answer drips
+WRONG = frozenset({400, 413, 422})  # something in the batch is; any other refusal (a wrong address) is not the messages' fault
 
 
 class Pipelines:
@@ -61,14 +63,15 @@ class Pipelines:
         if not await self._allowed():
             raise TryLater("another worker may have taken over")
         try:
-            answer = await self._http.post("/batch", content=body)
-        except (httpx.TransportError, httpx.DecodingError) as error:
+            async with asyncio.timeout(WHOLE_SECONDS_MAX):
+                answer = await self._http.post("/batch", content=body)
+        except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:
             raise TryLater(type(error).__name__) from None  # its message may quote what was sent
         status = answer.status_code
         if answer.is_success:
             return True
         if status in (401, 403):
             raise Unauthorized(status)
-        if status in AGAIN or status >= 500 or answer.is_redirect:
-            raise TryLater(f"status {status}")
-        return False
+        if status in WRONG:
+            return False
+        raise TryLater(f"status {status}")

@@ -1,4 +1,4 @@
-"""Fixtures: Customer.io's description of Data Pipelines, once for all tests."""
+"""Fixtures: Customer.io's description of Data Pipelines, once for all tests, and a world that is held against it."""
 
 import os
 
@@ -6,6 +6,7 @@ import pytest
 from openapi_core import OpenAPI
 
 from tests.customerio import official
+from tests.customerio.world import World
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,8 @@ def pipelines() -> OpenAPI:
             pytest.fail(reason)
         pytest.skip(reason)
     return official.load()
+
+
+@pytest.fixture
+def world(pipelines: OpenAPI) -> World:
+    return World(pipelines)
