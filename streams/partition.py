@@ -15,7 +15,6 @@ from contracts.decisions import Arm, Decision
 from contracts.policy import Policy
 from contracts.signals import (
     Claimed,
-    Erased,
     Marked,
     Moved,
     PersonSignal,
@@ -146,18 +145,6 @@ class Partition:
                 return person.state if person is not None else None
             key = person.forward
         return None
-
-    def erased(self, key: str) -> bool:
-        """Whether the person behind a key is erased, or will be once log time has come so far; follows forwards."""
-        for _ in range(PASSES_MAX):
-            person = self._people.get(key)
-            if person is None:
-                return False
-            if person.forward is None:
-                settled = person.state is not None and person.state.erased
-                return settled or any(isinstance(signal, Erased) for signal in person.pending)
-            key = person.forward
-        return False
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:

@@ -19,7 +19,7 @@ BATCH_BYTES_MAX = 500_000  # Customer.io's limit of a request
 MESSAGE_BYTES_MAX = 32_000  # and of one call in it
 TIMEOUT_SECONDS = 10.0
 WHOLE_SECONDS_MAX = 30.0  # of one request, also where the answer drips
-WRONG = frozenset({400, 413, 422})  # something in the batch is; any other refusal (a wrong address) is not the messages' fault
+WRONG = frozenset({400, 413, 422})  # in a message; any other refusal, as of a wrong address, is no fault of theirs
 
 
 class Pipelines:

@@ -13,6 +13,7 @@ from agents.teller_agent import CODEC
 from agents.telling_back import EVENT_AGE_MS_MAX, EVENTS_MAX, Untold, add, messages, without
 from contracts import calls, told_back
 from contracts.decisions import Decision
+from contracts.instant import to_rfc3339
 from tests.customerio.world import AUDIENCE, PERSON, World, decided, ended
 from tests.intercom.scene import START_MS
 
@@ -34,6 +35,15 @@ async def test_a_moment_is_told_as_attributes_and_an_event_and_its_end_takes_the
     }  # fmt: skip
     assert (world.validated.checked, world.journeys.lost) == (2, 0)
     assert list(world.store.items()) == [], "what was told is forgotten"
+
+
+def test_an_event_is_of_its_instant_and_the_attributes_are_of_the_present() -> None:
+    """Customer.io starts journeys by an event's own time, and passes over attributes dated before its newest."""
+    untold = add(Untold(), decided(at_ms=START_MS - 5000), START_MS)
+    assert isinstance(untold, Untold)
+    event, state = messages(PERSON, untold)
+    assert (event["type"], event["timestamp"]) == ("track", to_rfc3339(START_MS - 5000))
+    assert state["type"] == "identify" and "timestamp" not in state
 
 
 async def test_the_control_group_is_told_too_and_never_counts_as_in_a_moment(world: World) -> None:

@@ -38,9 +38,7 @@ def test_decisions_reach_customerio_and_nothing_is_left_waiting(tmp_path: Path) 
     names = [*(topic.name for topic in OURS), *map(changelog, TABLES), state]
     with (
         embedded_broker(names) as bootstrap,
-        served(
-            customerio_app(journeys, write_key=KEY, faults=lambda _: 503 if away.is_set() else None)
-        ) as address,
+        served(customerio_app(journeys, write_key=KEY, faults=lambda _: 503 if away.is_set() else None)) as address,
     ):
         producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2"})
         for made in (decided(at_ms=now_ms), ended(at_ms=now_ms + 1), decided(person="id:7", at_ms=now_ms)):

@@ -42,6 +42,12 @@ HEALTHY = {
     f'concierge_deliveries_total{{{W1}, outcome="shown"}}': "0+60x60",
     f'concierge_deliveries_total{{{W1}, outcome="refused"}}': "0x60",
     f"concierge_commands_pending{{{W1}}}": "5x60",
+    f'concierge_reconciled_total{{{W1}, found="agrees"}}': "0+6x60",
+    f'concierge_reconciled_total{{{W1}, found="edited"}}': "0x60",
+    f'concierge_reconciled_total{{{W1}, found="later"}}': "0+6x60",
+    f'concierge_told_back_total{{{W1}, outcome="told"}}': "0+60x60",
+    f'concierge_told_back_total{{{W1}, outcome="later"}}': "0+1x60",
+    f'concierge_told_back_total{{{W1}, outcome="refused"}}': "0x60",
     f'concierge_running{{{W1}, part="worker", version="0.1.0"}}': "1x60",
     f'concierge_running{{{W2}, part="worker", version="0.1.0"}}': "1x60",
 }  # fmt: skip
@@ -96,6 +102,9 @@ CASES = {
     "ConciergeIntercomRefuses": Case({f'concierge_deliveries_total{{{W1}, outcome="refused"}}': "0+6x60"}),
     "ConciergeRateUsedUp": Case({f'concierge_intercom_requests_total{{{W1}, answer="429"}}': "0+5x60"}),
     "ConciergeCommandsWait": Case({f"concierge_commands_pending{{{W1}}}": "20000x60"}),
+    "ConciergeContactsDiffer": Case({f'concierge_reconciled_total{{{W1}, found="edited"}}': "0+1x60"}),
+    "ConciergeCustomerioNotTold": Case({f'concierge_told_back_total{{{W1}, outcome="told"}}': "60x60"}),
+    "ConciergeCustomerioRefuses": Case({f'concierge_told_back_total{{{W1}, outcome="refused"}}': "0x30 1x30"}),
     "ConciergeReleasesDiffer": Case(
         {f'concierge_running{{{W2}, part="worker", version="0.1.0"}}': "_x60",
          f'concierge_running{{{W2}, part="worker", version="0.2.0"}}': "1x60"}

@@ -25,7 +25,7 @@ BY_PROMETHEUS = {"job", "instance", "le"}
 WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 WORDS_OF_PROMQL = {
     "sum", "rate", "increase", "max", "min", "count", "by", "on", "and", "or", "absent", "changes", "histogram_quantile",
-    "max_over_time",
+    "max_over_time", "unless",
 }  # fmt: skip
 
 

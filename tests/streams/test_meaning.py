@@ -243,21 +243,6 @@ def test_an_excluded_trait_withholds_in_any_of_its_true_spellings() -> None:
     assert said(known, added("serum", 180, "0m"))[0] == ("120m", *ABANDONED)
 
 
-def test_whoever_is_to_be_erased_counts_as_erased_at_once_under_every_key() -> None:
-    gone = Erased(**{**stamp("3h"), "id": "gone"})  # type: ignore[arg-type]
-    claim = Claimed(owner=ME, **{**stamp("1h", "email:me@x.org"), "id": "claim"})  # type: ignore[arg-type]
-    run = Run().play([added("serum", 200, "0m"), claim])
-    assert not any(run.partition.erased(key) for key in (ME, "email:me@x.org", "id:nobody"))
-    run.take(gone)
-    waiting = run.partition.state(ME)
-    assert waiting is not None and not waiting.erased, "log time has not reached it"
-    assert run.partition.erased(ME)
-    run.play([], until="4h")
-    settled = run.partition.state(ME)
-    assert settled is not None and settled.erased
-    assert run.partition.erased(ME) and run.partition.erased("email:me@x.org")
-
-
 def test_an_erased_person_is_withdrawn_and_never_spoken_of_again() -> None:
     gone = Erased(**{**stamp("3h"), "id": "gone"})  # type: ignore[arg-type]
     run = Run().play([added("serum", 180, "0m"), gone, added("serum", 180, "4h")], until="3d")
