@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 
 from agents.kafka_security import for_librdkafka
 from agents.settings import Misconfigured, Settings
-from agents.topic_plan import REMEDY, Difference, Found, compare, wanted
+from agents.topic_plan import REMEDY, Difference, Found, compare, own_among, wanted
 from contracts.topics import QUARANTINE, SOURCES
 
 ANSWER_SECONDS_MAX = 15.0
@@ -61,6 +61,8 @@ def make_missing(settings: Settings) -> None:
 
 def worker_sources(settings: Settings) -> dict[str, int]:
     """Partitions of each source topic, for a worker that may start. Misconfigured where it must not, Unreachable."""
+    if own := own_among(settings.source_topics):
+        raise Misconfigured(f"CONCIERGE_SOURCE_TOPICS: {', '.join(own)} is written by Concierge itself; remove it here")
     with _asking(settings, answer_seconds=ANSWER_SECONDS_MAX) as admin:
         there = _found(admin)
     _refuse(compare(wanted(settings), there))

@@ -56,7 +56,7 @@ def serving(settings: Settings, *, live: Ask, ready: Ask) -> Iterator[int | None
     if settings.metrics_port is None:
         yield None
         return
-    listener = _listener(settings.listen_host, settings.metrics_port)
+    listener = listening(settings.listen_host, settings.metrics_port, setting="CONCIERGE_METRICS_PORT")
     config = uvicorn.Config(
         probes_app(live=live, ready=ready), log_level="warning", log_config=None, access_log=False, lifespan="off",
         limit_concurrency=CONNECTIONS_MAX, timeout_keep_alive=KEEP_ALIVE_SECONDS, server_header=False,
@@ -73,12 +73,14 @@ def serving(settings: Settings, *, live: Ask, ready: Ask) -> Iterator[int | None
         listener.close()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, *, setting: str) -> socket.socket:
+    """A socket that takes connections, which `setting` asks for. Misconfigured where there can be none."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]
         raise Misconfigured(
-            f"CONCIERGE_METRICS_PORT: cannot listen on it ({error.strerror}); name a free port and an address of this machine"
+            f"{setting}: cannot listen on it ({why}); name a free port, and an address of this machine as CONCIERGE_LISTEN_HOST"
         ) from None
 
 

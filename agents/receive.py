@@ -12,7 +12,7 @@ import uvicorn
 from agents.kafka_topics import Unreachable, check_receiver
 from agents.log_writer import KafkaLog
 from agents.measures import RUNNING
-from agents.probes import Ask, Told, serving
+from agents.probes import Ask, Told, listening, serving
 from agents.receiver import doors, live, reaching, receiver_app
 from agents.settings import Misconfigured, Settings
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 async def receive(settings: Settings) -> int:
-    """Exit code 0 after an orderly stop. Misconfigured when no address would exist, or a topic is missing."""
+    """Exit code 0 after an orderly stop. Misconfigured when no address would exist or can be, or a topic is missing."""
     open_doors = doors(settings)
     if not open_doors:
         raise Misconfigured(
@@ -34,10 +34,11 @@ async def receive(settings: Settings) -> int:
         await asyncio.to_thread(check_receiver, settings)
     except Unreachable as error:  # it takes nothing until Kafka is there, and connects as soon as it is
         log.warning("log_unavailable", reason=str(error))
+    listener = listening(settings.listen_host, settings.listen_port, setting="CONCIERGE_LISTEN_PORT")
     writer = KafkaLog(settings)
     app = receiver_app(doors=open_doors, writer=writer, clock=settings.clock_port())
     config = uvicorn.Config(
-        app, host=settings.listen_host, port=settings.listen_port, log_level="warning", access_log=False,
+        app, log_level="warning", access_log=False,
         log_config=None, limit_concurrency=CONNECTIONS_MAX, timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX, server_header=False,
     )  # fmt: skip
     if threading.current_thread() is threading.main_thread():
@@ -47,8 +48,9 @@ async def receive(settings: Settings) -> int:
     asked_live, asked_ready = _asked_from_outside(reaching(writer))
     try:
         with serving(settings, live=asked_live, ready=asked_ready):
-            await uvicorn.Server(config).serve()
+            await uvicorn.Server(config).serve(sockets=[listener])
     finally:
+        listener.close()
         await writer.close()
     return 0
 

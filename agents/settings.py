@@ -6,6 +6,7 @@ shown, neither by printing the settings nor in an error.
 
 import difflib
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -34,6 +35,7 @@ INTERCOM_HOSTS = {
 }  # fmt: skip
 CUSTOMERIO_HOSTS = {"us": "https://cdp.customer.io/v1", "eu": "https://cdp-eu.customer.io/v1"}
 _WORD = re.compile(r"[!-~]+")
+_BROKER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -119,11 +121,23 @@ class Settings(BaseModel):
     @field_validator("kafka_bootstrap")
     @classmethod
     def _brokers(cls, value: str) -> str:
-        for broker in value.split(","):
-            host, colon, port = broker.strip().rpartition(":")
-            if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-                raise ValueError("not HOST:PORT, or several of them separated by commas")
-        return value.replace(" ", "")
+        brokers = [broker.strip() for broker in value.split(",")]
+        for broker in brokers:
+            match = _BROKER.fullmatch(broker)
+            if match is None or int(match[1]) > 65535:
+                raise ValueError("not HOST:PORT, or several of them separated by commas, without a scheme or a user")
+        return ",".join(brokers)
+
+    @field_validator("kafka_tls_ca_file")
+    @classmethod
+    def _authority(cls, value: Path | None) -> Path | None:
+        """Else each of the three clients fails at it in its own words, and again after every restart."""
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError:
+                raise ValueError("not a readable file with certificates in PEM") from None
+        return value
 
     @field_validator("clock")
     @classmethod
@@ -150,10 +164,14 @@ class Settings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _sasl(self) -> Self:
+    def _together(self) -> Self:
         given = (self.kafka_sasl_mechanism, self.kafka_sasl_username, self.kafka_sasl_password)
         if any(given) and not all(given):
-            raise ValueError("kafka_sasl_mechanism, kafka_sasl_username and kafka_sasl_password go together")
+            raise ValueError(
+                "kafka_sasl_mechanism, kafka_sasl_username and kafka_sasl_password go together; set all three or none"
+            )
+        if self.kafka_tls_ca_file is not None and not self.kafka_tls:
+            raise ValueError("kafka_tls_ca_file says whom to trust over TLS; set kafka_tls to true, or remove it")
         if self.kafka_sasl_mechanism and not self.kafka_tls:
             raise ValueError("kafka_sasl_password would travel unencrypted; set kafka_tls to true")
         if self.customerio_pipelines_open and self.customerio_pipelines_secrets:

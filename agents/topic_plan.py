@@ -3,11 +3,11 @@
 A difference that breaks is one with which state or log would be wrong; the others cost space, safety or time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from agents.settings import Settings
-from contracts.topics import OURS, STATE_SEGMENT_MS, Topic, in_sync_min, state_of
+from contracts.topics import OURS, SOURCES, STATE_SEGMENT_MS, Topic, in_sync_min, state_of
 
 APP_NAME = "concierge"  # consumer group, and first part of the names of the state's topics
 TABLES = ("people", "contacts")
@@ -61,6 +61,14 @@ class Difference(NamedTuple):
 
 def changelog(table: str) -> str:
     return state_of(table, app=APP_NAME).name
+
+
+def own_among(names: Iterable[str]) -> list[str]:
+    """Those that Concierge itself writes and are no source: read as one, it would hear its own answers."""
+    written = {topic.name for topic in OURS if topic not in SOURCES} | {
+        changelog(table) for table in (*TABLES, TELLING_TABLE)
+    }
+    return [name for name in names if name in written]
 
 
 def wanted(settings: Settings) -> tuple[Wanted, ...]:

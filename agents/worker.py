@@ -4,8 +4,11 @@ Without an Intercom token nothing is sent: the courier stays away and commands w
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -28,7 +31,7 @@ from agents.measuring import Measuring
 from agents.probes import Told, serving
 from agents.reconciling import Reconciling
 from agents.reliable import EXIT_FAILED, App, Output, create_app
-from agents.settings import Settings
+from agents.settings import Misconfigured, Settings
 from agents.teller_agent import CODEC as UNTOLD_CODEC
 from agents.teller_agent import TellerAgent
 from agents.topic_plan import APP_NAME, TELLING_TABLE
@@ -46,6 +49,7 @@ def run(settings: Settings) -> int:
     PolicyError and Misconfigured before anything is started.
     """
     policy = load(settings.policy_file)
+    _check_directory(settings.data_dir)
     try:
         sources = worker_sources(settings)
     except Unreachable as error:
@@ -64,6 +68,21 @@ def run(settings: Settings) -> int:
 
     with serving(settings, live=live, ready=ready):
         return app.run()
+
+
+def _check_directory(folder: Path) -> None:
+    """What no restart mends is refused; a full disk is emptied some day, and left to the carrier."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(folder, os.W_OK | os.X_OK) else "permission denied"
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return
+        why = "there is a file of that name" if isinstance(error, FileExistsError) else str(error.strerror).lower()
+    if why:
+        raise Misconfigured(
+            f"CONCIERGE_DATA_DIR: cannot be made or written ({why}); name a directory of this worker alone that outlives it"
+        )
 
 
 def build_worker(settings: Settings, policy: Policy, sources: Mapping[str, int]) -> App:

@@ -3,7 +3,7 @@
 A record carries a version `v` (1 where it has none); a stored state begins with a tag of two bytes, kind and version. A release
 adds a field at the end of its struct with a default and leaves the version as it is: older releases pass over it. Whatever an
 older release must not pass over (another meaning, a new kind of record) raises the version; `upcast` then gets a reader for
-what was written before. docs/decisions/0007 says how releases follow each other.
+what was written before. docs/decisions/0008 says how releases follow each other.
 """
 
 from collections.abc import Callable, Mapping

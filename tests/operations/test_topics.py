@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from agents.kafka_topics import Unreachable, check_receiver, differences, make_missing, worker_sources
 from agents.settings import Misconfigured, Settings, read_settings
-from agents.topic_plan import CLEANUP, Found, compare, wanted
+from agents.topic_plan import CLEANUP, Found, compare, own_among, wanted
 from contracts.topics import COMMANDS, OURS, QUARANTINE, SIGNALS, SOURCE_CUSTOMERIO, SOURCE_INTERCOM
 from rehearsal.broker import embedded_broker
 from tests.live.stage import COMMAND, await_until
@@ -163,6 +163,16 @@ def test_the_embedded_broker_has_topics_without_configuration() -> None:
         settings = read_settings(environment(address, partitions="4"))
         assert differences(settings) == []
         assert differences(read_settings(environment(address, partitions="7")))
+
+
+@pytest.mark.parametrize("own", [SIGNALS.name, QUARANTINE.name, *STATE, "concierge-untold-changelog"])
+def test_what_concierge_writes_itself_is_no_source(own: str) -> None:
+    settings = read_settings(environment("127.0.0.1:9", source_topics=f"their.events,{own}"))
+    with pytest.raises(
+        Misconfigured, match=rf"CONCIERGE_SOURCE_TOPICS: {own} is written by Concierge itself; remove it"
+    ):
+        worker_sources(settings)
+    assert own_among(["their.events", SOURCE_CUSTOMERIO.name, SOURCE_INTERCOM.name]) == []
 
 
 def test_a_broker_that_is_not_there_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

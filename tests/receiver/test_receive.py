@@ -23,6 +23,18 @@ async def test_a_receiver_that_would_receive_nothing_does_not_start() -> None:
         await receive(read_settings({"CONCIERGE_KAFKA_BOOTSTRAP": "127.0.0.1:9"}))
 
 
+@pytest.mark.parametrize("given", [{"LISTEN_HOST": "no host of ours"}, {"LISTEN_PORT": ""}], ids=["host", "port"])
+async def test_an_address_that_cannot_be_had_is_refused_by_name(given: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = {
+            "CONCIERGE_KAFKA_BOOTSTRAP": "127.0.0.1:9", "CONCIERGE_CUSTOMERIO_PIPELINES_OPEN": "true",
+            "CONCIERGE_LISTEN_PORT": str(taken.getsockname()[1]),
+        }  # fmt: skip
+        more = {f"CONCIERGE_{name}": value for name, value in given.items() if value}
+        with pytest.raises(Misconfigured, match=r"CONCIERGE_LISTEN_PORT: cannot listen on it .*CONCIERGE_LISTEN_HOST"):
+            await receive(read_settings(environment | more))
+
+
 async def test_a_receiver_answers_without_kafka_and_stops_in_order_when_told_to() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
