@@ -1,10 +1,12 @@
 """Writes the golden log and state of this release: `python -m tests.golden.make NAME`. What stands there is never overwritten.
 
-A golden folder is what a release really wrote: its log, what it decided and ordered, and the state of a worker that stopped in
-the middle. Later releases must read it, go on from it and come to the same decisions; so it is made once, and kept.
+A golden folder is what a release really wrote: its log, what it decided and ordered, the state of a worker that stopped in
+the middle, its data directory, and the fields that it knew. Later releases must read it, go on from it and come to the same
+decisions; so it is made once, and kept.
 """
 
 import base64
+import json
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
@@ -12,13 +14,16 @@ from pathlib import Path
 
 import yaml
 
-from agents import desired
+from agents import desired, telling_back
 from agents.desired import Contact
 from agents.judge import CODEC, Judge
 from agents.reliable import Record, Store
-from contracts import commands, quarantined, signals
+from agents.telling_back import Untold
+from contracts import commands, decisions, quarantined, signals
 from contracts.policy import parse
 from contracts.signals import Claimed, Conversed, Erased, Marked, PersonSignal, Ruled, Signal
+from tests.golden import directory
+from tests.golden.fields import fields
 from tests.reliable.memory import Local
 from tests.streams.histories import POLICY, START_MS, added, ordered, page, stamp, track
 
@@ -114,7 +119,11 @@ def make(folder: Path) -> None:
         if end in STOPPED_AT:
             (folder / f"people-at-{end}.txt").write_text(dump(held))
     (folder / "policy.yaml").write_text(SHIPPED, encoding="utf-8")
-    (folder / "contacts.txt").write_text(dump(contacts(written["commands"])))
+    tables = (held, contacts(written["commands"]), untold(written["decisions"]))
+    for name, state in zip(directory.TABLES_ALL, tables, strict=True):
+        (folder / f"{name}.txt").write_text(dump(state))
+        directory.write(folder / "data", name, state)
+    (folder / "fields.json").write_text(json.dumps(fields(), indent=1) + "\n")
     written["signals"] = log
     written["quarantine"] = [
         quarantined.encode(part)
@@ -133,6 +142,17 @@ def contacts(ordered: list[bytes]) -> dict[bytes, bytes | None]:
         command = commands.decode(value)
         held[command.person] = desired.desire(held.get(command.person, Contact()), command, command.decided_ms)
     return {person.encode(): desired.encode(contact) for person, contact in held.items()}
+
+
+def untold(decided: list[bytes]) -> dict[bytes, bytes | None]:
+    """What waits for Customer.io where nothing of these decisions was told yet."""
+    held: dict[str, Untold] = {}
+    for value in decided:
+        decision = decisions.decode(value)
+        waiting = telling_back.add(held.get(decision.person, Untold()), decision, START_MS)
+        if isinstance(waiting, Untold):
+            held[decision.person] = waiting
+    return {person.encode(): telling_back.encode(waiting) for person, waiting in held.items()}
 
 
 def dump(state: Mapping[bytes, bytes | None]) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents import desired
+from agents import desired, telling_back
 from agents.judge import CODEC, OURS, ControlLog, Judge, Policies
+from agents.reliable.disk import ASIDE
 from contracts import commands, decisions, quarantined, signals
 from contracts.decisions import Decision
 from contracts.policy import load
@@ -18,10 +20,12 @@ from contracts.received import unframe
 from contracts.versions import NewerRecord
 from streams import person
 from streams.person import Person
-from tests.golden import make
+from tests.golden import directory, make
+from tests.golden.fields import fields, structs
 from tests.golden.make import ROOT, new_store, run
 
 RELEASES = sorted(folder for folder in ROOT.iterdir() if (folder / "signals.jsonl").is_file())
+DESCRIBED = [release for release in RELEASES if (release / "fields.json").is_file()]
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "signals": signals.decode,
     "decisions": decisions.decode,
@@ -65,7 +69,52 @@ def told(release: Path, begin: int, held: dict[bytes, bytes]) -> list[Decision]:
 
 
 def test_there_is_a_golden_release() -> None:
-    assert [release.name for release in RELEASES] == ["v1"]
+    assert [release.name for release in RELEASES] == ["v1", "v1-2"]
+
+
+def test_this_release_has_a_golden_folder() -> None:
+    """Else what it writes is read by no later one: make a folder with `python -m tests.golden.make NAME`."""
+    assert json.loads((RELEASES[-1] / "fields.json").read_text()) == fields()
+
+
+@pytest.mark.parametrize("release", DESCRIBED, ids=lambda release: release.name)
+def test_no_field_was_renamed_moved_or_taken_away(release: Path) -> None:
+    assert misplaced(json.loads((release / "fields.json").read_text())) == []
+
+
+def test_what_no_release_may_do_is_noticed() -> None:
+    then = fields()
+    assert misplaced(then | {"Person": ["ids", "position", *then["Person"][2:]]}) == ["Person"]
+    assert misplaced(then | {"Contact": [*then["Contact"], "gone"]}) == ["Contact"]
+    assert misplaced(then | {"Contact": list(reversed(then["Contact"]))}) == []
+
+
+def misplaced(then: dict[str, list[str]]) -> list[str]:
+    """Structs whose records of then are not read rightly now: those written as arrays by place, the others by name."""
+    now, kinds = fields(), structs()
+    return [
+        name
+        for name, names in then.items()
+        if not (
+            now[name][: len(names)] == names
+            if kinds[name].__struct_config__.array_like
+            else set(names) <= set(now[name])
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", directory.TABLES_ALL)
+@pytest.mark.parametrize("release", DESCRIBED, ids=lambda release: release.name)
+def test_a_data_directory_is_opened_where_it_stands_and_holds_what_was_written(
+    release: Path, name: str, tmp_path: Path
+) -> None:
+    shutil.copytree(release / "data", tmp_path / "data")
+    found, reached = directory.read(tmp_path / "data", name)
+    assert reached == directory.REACHED
+    assert found == state(release / f"{name}.txt") != {}
+    for data in found.values():
+        directory.CODECS[name].decode(data)
+    assert not list(tmp_path.rglob(f"*{ASIDE}"))
 
 
 @pytest.mark.parametrize("topic", DECODERS)
@@ -113,6 +162,9 @@ def test_every_stored_record_is_read_whole(release: Path) -> None:
     for data in contacts.values():
         now = msgspec.msgpack.decode(desired.encode(desired.decode(data))[2:])
         assert beginning(now, msgspec.msgpack.decode(data[2:]))
+    for data in state(release / "untold.txt").values() if release in DESCRIBED else ():
+        now = msgspec.msgpack.decode(telling_back.encode(telling_back.decode(data))[2:])
+        assert beginning(now, msgspec.msgpack.decode(data[2:]))
 
 
 def beginning(now: object, then: object) -> bool:
@@ -157,7 +209,7 @@ def test_a_newer_record_is_refused_with_a_sentence_and_not_quarantined() -> None
             signals.decode(json.dumps(newer).encode())
     with pytest.raises(msgspec.DecodeError):
         signals.decode(b'{"t": "a kind of nobody"}')
-    for decode in (CODEC.decode, desired.decode):
+    for decode in (CODEC.decode, desired.decode, telling_back.decode):
         with pytest.raises(NewerRecord, match="written by a newer release; upgrade"):
             decode(b"P2\x90")
 
