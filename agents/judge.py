@@ -153,6 +153,11 @@ class Judge:
         people = self._people.get(partition)
         return people is not None and erasure.erased(people, person)
 
+    def mends(self, partition: int) -> bool:
+        """Whether the policy in force has contacts written right that somebody edited; the file's says so elsewhere."""
+        thinking = self._partitions.get(partition)
+        return (thinking.rulings.oldest.policy if thinking is not None else self.policy).mend
+
     def trouble_counts(self) -> dict[int, int]:
         """Inputs per partition that are not to be trusted now."""
         return {

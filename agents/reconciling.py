@@ -6,11 +6,12 @@ command waits: what it finds then would be old. A conversation of whose end no w
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 import structlog
 
+from agents import desired
 from agents.agreement import What, drift
 from agents.courier import TALK_OLD_MS
 from agents.desired import Contact
@@ -21,7 +22,8 @@ from agents.outcomes import closed
 from contracts.signals import Conversed
 
 CLOSED_SLACK_MS = 60_000  # between Intercom's own time of a close and that of its webhook
-POOL_MAX = 10_000  # people to choose from, drawn among all that were met; a day at one every ten seconds
+PLACES_MAX = 1000  # people of a partition to choose from; of eight partitions a day at one every ten seconds
+TOLD_MAX = 10_000  # people of whose closes it is remembered that they were told
 MENDED: frozenset[What] = frozenset({"edited", "standing"})  # a contact that is gone or refused is left as it is
 Found = What | Literal["agrees", "later"]
 log = structlog.get_logger(__name__)
@@ -49,48 +51,76 @@ class Asked(Looker, Protocol):
     async def closed(self, intercom_id: str, *, after_s: int) -> tuple[tuple[str, int], ...]: ...
 
 
-class Rounds:
-    """A fair draw of places (partition, person) among all that were met, gone through one after the other."""
+class _Draw:
+    """A fair draw among the people of a partition, each once; who is met again while not drawn gets another chance."""
 
-    def __init__(self, places_max: int = POOL_MAX) -> None:
-        self._places: list[tuple[int, str]] = []
+    def __init__(self, places_max: int) -> None:
+        self._people: list[str] = []
+        self._drawn: set[str] = set()
         self._max = places_max
         self._met_count = 0
         self._next = 0
 
-    def meet(self, partition: int, person: str) -> None:
+    def meet(self, person: str) -> None:
+        if person in self._drawn:
+            return
         self._met_count += 1
-        if len(self._places) < self._max:
-            self._places.append((partition, person))
+        if len(self._people) < self._max:
+            self._people.append(person)
         elif (slot := secrets.randbelow(self._met_count)) < self._max:
-            self._places[slot] = (partition, person)
+            self._drawn.discard(self._people[slot])
+            self._people[slot] = person
+        else:
+            return
+        self._drawn.add(person)
+
+    def next(self) -> str:
+        self._next = (self._next + 1) % len(self._people)
+        return self._people[self._next]
+
+
+class Rounds:
+    """Who is looked at next, as (partition, person): partitions take turns, and so do the people drawn in each.
+
+    People are spread evenly over partitions, so that the same number of each is a fair sample of all.
+    """
+
+    def __init__(self, places_max: int = PLACES_MAX) -> None:
+        self._draws: dict[int, _Draw] = {}
+        self._max = places_max
+
+    def meet(self, partition: int, person: str) -> None:
+        self._draws.setdefault(partition, _Draw(self._max)).meet(person)
 
     def forget(self, partition: int) -> None:
-        self._places = [place for place in self._places if place[0] != partition]
-        self._met_count = len(self._places)
+        self._draws.pop(partition, None)
 
     def next(self) -> tuple[int, str] | None:
-        if not self._places:
+        if not self._draws:
             return None
-        self._next = (self._next + 1) % len(self._places)
-        return self._places[self._next]
+        partition = next(iter(self._draws))
+        draw = self._draws.pop(partition)
+        self._draws[partition] = draw  # to the end: its turn is over
+        return partition, draw.next()
 
 
 class Reconciling:
-    """seconds: of the wall, between two contacts. mend: what the policy says."""
+    """seconds: of the wall, between two contacts. mends: what the policy in force for a partition says."""
 
-    def __init__(self, *, intercom: Asked, now_ms: Callable[[], int], seconds: float, mend: bool) -> None:
+    def __init__(
+        self, *, intercom: Asked, now_ms: Callable[[], int], seconds: float, mends: Callable[[int], bool]
+    ) -> None:
         self.rounds = Rounds()
         self._intercom = intercom
         self._now_ms = now_ms
         self._seconds = seconds
-        self._mend = mend
+        self._mends = mends
         self._told_s: dict[str, int] = {}  # the newest close that the log was told of; its record hears of none of them
 
-    async def run(self, wards: Wards) -> None:
+    async def run(self, wards: Wards, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Until cancelled. Unauthorized where Intercom does not accept the token."""
         while True:
-            await asyncio.sleep(self._seconds)
+            await sleep(self._seconds)
             await self.look(wards)
 
     async def look(self, wards: Wards) -> Found | None:
@@ -112,7 +142,8 @@ class Reconciling:
         found = drift(place[1], before, self._intercom.wanted(before.desired), shown, self._now_ms())
         if found is None:
             return self._counted("agrees")
-        mends = self._mend and found.what in MENDED
+        over = desired.expired(desired.again(before, self._now_ms()), self._now_ms())  # its end is the judge's to say
+        mends = found.what in MENDED and not over and self._mends(place[0])
         log.warning("contact_differs", what=found.what, attributes=sorted(found.differs), mended=mends)
         if mends:
             wards.again(*place)
@@ -130,7 +161,7 @@ class Reconciling:
         if closings:
             log.warning("close_not_heard", conversations=len(closings))
             self._told_s[person] = max(at_s for _, at_s in closings)
-            if len(self._told_s) > POOL_MAX:
+            if len(self._told_s) > TOLD_MAX:
                 del self._told_s[next(iter(self._told_s))]
 
     def _counted(self, found: Found) -> Found:

@@ -144,7 +144,7 @@ def _add_courier(app: App, settings: Settings, policy: Policy, clock: Clock, jud
     reconciling = None
     if settings.reconcile_seconds is not None:
         reconciling = Reconciling(
-            intercom=intercom, now_ms=clock.now_ms, seconds=settings.reconcile_seconds, mend=policy.mend
+            intercom=intercom, now_ms=clock.now_ms, seconds=settings.reconcile_seconds, mends=judge.mends
         )
     courier = CourierAgent(
         app=app,

@@ -1,7 +1,7 @@
 """A Customer.io that takes Data Pipelines batches over HTTP: people with their attributes, and events, each message id once.
 
 Strict as `X-Strict-Mode: 1` makes it; without that header it answers 200 to anything and loses what is wrong, as the vendor
-does. Whether the good calls of a refused batch are taken is not known; here they are, which is the harder case.
+does. Whether the good calls of a refused batch are taken is not known: with `whole` none of them is.
 """
 
 import base64
@@ -49,7 +49,9 @@ class Journeys:
             self.events.setdefault(call["userId"], []).append(call)
 
 
-def customerio_app(journeys: Journeys, *, write_key: str, faults: Faults = lambda _: None) -> Starlette:
+def customerio_app(
+    journeys: Journeys, *, write_key: str, faults: Faults = lambda _: None, whole: bool = False
+) -> Starlette:
     """One Data Pipelines source at `/v1/batch`."""
     wanted = "Basic " + base64.b64encode(f"{write_key}:".encode()).decode()
 
@@ -60,26 +62,29 @@ def customerio_app(journeys: Journeys, *, write_key: str, faults: Faults = lambd
         elif (status := faults(len(journeys.answers) + 1)) is not None:
             answer = _refused(status, ["a planned fault"])
         else:
-            answer = _taken(journeys, body, strict=request.headers.get("x-strict-mode") == "1")
+            answer = _taken(journeys, body, strict=request.headers.get("x-strict-mode") == "1", whole=whole)
         journeys.answers.append(answer.status_code)
         return answer
 
     return Starlette(routes=[Route("/v1/batch", batch, methods=["POST"])])
 
 
-def _taken(journeys: Journeys, body: bytes, *, strict: bool) -> JSONResponse:
+def _taken(journeys: Journeys, body: bytes, *, strict: bool, whole: bool) -> JSONResponse:
     errors: list[str] = []
     if len(body) > BATCH_BYTES_MAX:
         errors.append("the batch is too large")
         calls: list[Any] = []
     else:
         calls = msgspec.json.decode(body)["batch"]
+    good = []
     for number, call in enumerate(calls):
         wrong = _wrong(call)
         if wrong is None:
-            journeys.take(call)
+            good.append(call)
         else:
             errors.append(f"call {number}: {wrong}")
+    for call in () if errors and strict and whole else good:
+        journeys.take(call)
     if errors and strict:
         return _refused(400, errors)
     journeys.lost += len(errors)

@@ -10,16 +10,20 @@ import pytest
 from openapi_core import OpenAPI
 
 from agents.customerio import BATCH_MESSAGES_MAX, TryLater, Unauthorized
-from agents.teller_agent import GATHER_SECONDS, PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS
+from agents.reliable import Store
+from agents.teller_agent import CODEC, GATHER_SECONDS, PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS
 from contracts import told_back
 from contracts.decisions import Decision
 from rehearsal.intercom_faults import ARRIVED, NOT_ARRIVED, Fault
 from tests.customerio.world import World, decided, ended
 from tests.intercom.scene import START_MS
 from tests.intercom.world import until
+from tests.reliable.memory import Local
 
 
-async def test_one_bad_call_among_many_costs_the_others_nothing(world: World) -> None:
+@pytest.mark.parametrize("whole", [False, True])
+async def test_one_bad_call_among_many_costs_the_others_nothing(pipelines: OpenAPI, whole: bool) -> None:
+    world = World(pipelines, whole=whole)
     bad = decided(person="id:bad", policy="x" * 2000)
     world.told(*(decided(person=f"id:{n}") for n in range(20)), bad, decided(person="id:last"))
     await world.tell()
@@ -84,6 +88,33 @@ async def test_a_worker_that_may_not_speak_sends_nothing_and_keeps_everything(wo
     with pytest.raises(TryLater):
         await world.teller.tell()
     assert world.journeys.answers == [] and len(list(world.store.items())) == 1
+
+
+async def test_what_waits_is_told_by_the_worker_that_takes_over(world: World) -> None:
+    world.told(decided())
+    world.flush()
+    world.start()
+    await world.tell()
+    assert world.events() == [(told_back.BEGAN, "qualified")]
+
+
+async def test_of_a_partition_that_came_back_under_way_nothing_is_forgotten(world: World) -> None:
+    """Its new store may hold what another worker has added meanwhile; what arrived goes once more, under its ids."""
+    world.told(decided())
+    world.flush()
+
+    async def back() -> bool:
+        world.teller.revoked(0)
+        world.store = Store(0, Local(world.local), encode=CODEC.encode, decode=CODEC.decode, hidden=frozenset())
+        world.teller.assigned(world.store, 0, None)
+        return True
+
+    world.before_speaking = back
+    await world.teller.tell()
+    assert len(list(world.store.items())) == 1
+    world.before_speaking = None
+    await world.tell()
+    assert world.events() == [(told_back.BEGAN, "qualified")] and world.journeys.repeats == 2
 
 
 async def test_a_partition_that_was_given_away_is_told_of_no_more(world: World) -> None:

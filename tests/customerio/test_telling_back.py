@@ -8,12 +8,14 @@ import pytest
 from openapi_core.validation.request.exceptions import RequestValidationError
 
 from agents.customerio import BATCH_MESSAGES_MAX
-from agents.reliable import Handler
+from agents.measures import TOLD_BACK
+from agents.reliable import Handler, Record
 from agents.teller_agent import CODEC
 from agents.telling_back import EVENT_AGE_MS_MAX, EVENTS_MAX, Untold, add, messages, without
 from contracts import calls, told_back
 from contracts.decisions import Decision
 from contracts.instant import to_rfc3339
+from contracts.topics import DECISIONS
 from tests.customerio.world import AUDIENCE, PERSON, World, decided, ended
 from tests.intercom.scene import START_MS
 
@@ -166,6 +168,28 @@ def test_our_own_messages_that_come_back_say_nothing(strip: tuple[str, ...]) -> 
     sent = [{k: v for k, v in call.items() if k not in strip} for call in messages(PERSON, untold)]
     parsed = calls.parse(msgspec.json.encode({"batch": sent}), accepted_ms=START_MS)
     assert (parsed.signals, parsed.rejected, parsed.ignored) == ((), (), ("ours", "ours"))
+
+
+async def test_what_is_no_decision_is_counted_and_holds_up_nothing(world: World) -> None:
+    before = TOLD_BACK.labels("unreadable")._value.get()
+    rubbish = [Record(DECISIONS.name, 0, n, b"id:1", value) for n, value in enumerate((None, b"", b"{}", b"\xff"))]
+    assert list(world.teller.batch(world.store, rubbish)) == []
+    assert TOLD_BACK.labels("unreadable")._value.get() == before + len(rubbish)
+    world.told(decided())
+    await world.tell()
+    assert set(world.journeys.attributes) == {"42"}
+
+
+def test_our_own_id_is_enough_whatever_became_of_the_name() -> None:
+    call = {
+        "type": "track",
+        "event": "Renamed on the way",
+        "userId": "42",
+        "messageId": told_back.message_id("d", "event"),
+    }
+    assert calls.parse(json.dumps(call).encode(), accepted_ms=START_MS).ignored == ("ours",)
+    call["messageId"] = "somebody-" + call["messageId"]
+    assert calls.parse(json.dumps(call).encode(), accepted_ms=START_MS).ignored == ()
 
 
 def test_what_anybody_else_sends_is_never_taken_for_ours() -> None:

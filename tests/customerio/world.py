@@ -1,6 +1,7 @@
 """The agent on a partition, the real adapter, and a rehearsed Customer.io behind faults and the official description."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -49,14 +50,16 @@ def ended(reason: str = "purchased", *, at_ms: int = START_MS + 1000, **changes:
 class World:
     """The agent on a partition, the real adapter, and a Customer.io behind faults and the official description."""
 
-    def __init__(self, api: OpenAPI, write_key: str = KEY) -> None:
+    def __init__(self, api: OpenAPI, write_key: str = KEY, *, whole: bool = False) -> None:
+        """whole: of a batch with a bad call nothing is taken."""
         self.journeys = Journeys()
         self.clock = HandClock()
         self.faults: list[Fault | None] = []
-        app = customerio_app(self.journeys, write_key=KEY)
+        app = customerio_app(self.journeys, write_key=KEY, whole=whole)
         self.validated = Validated(httpx.ASGITransport(app=app), api)
         self.faulty = Faulty(self.validated, lambda _: self.faults.pop(0) if self.faults else None)
         self.speaks = True
+        self.before_speaking: Callable[[], Awaitable[bool]] | None = None
         self.pipelines = Pipelines(
             base_url="https://cdp.customer.io/v1", write_key=write_key, allowed=self.allowed, transport=self.faulty
         )
@@ -67,6 +70,8 @@ class World:
         self.start()
 
     async def allowed(self) -> bool:
+        if self.before_speaking is not None:
+            return await self.before_speaking()
         return self.speaks
 
     async def sleep(self, seconds: float) -> None:

@@ -175,7 +175,7 @@ async def test_the_background_pass_runs_beside_it_and_waits_until_its_partition_
             return command.attributes
 
     intercom, store, app = Edited(), table({}), FakeApp(end=1, position=0)
-    background = Reconciling(intercom=intercom, now_ms=lambda: START_MS, seconds=0, mend=True)
+    background = Reconciling(intercom=intercom, now_ms=lambda: START_MS, seconds=0, mends=lambda _: True)
     courier = CourierAgent(
         app=app, intercom=intercom, clock=WallClock(), settle_seconds=0, log_times_ms=dict, reconciling=background
     )

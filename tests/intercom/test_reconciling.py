@@ -15,7 +15,7 @@ from agents.desired import Contact
 from agents.examination import examine
 from agents.intercom import Ambiguous, TryLater
 from agents.intercom.patience import WAITS_MAX
-from agents.reconciling import CLOSED_SLACK_MS, Reconciling, Rounds
+from agents.reconciling import CLOSED_SLACK_MS, Reconciling
 from contracts.commands import Command
 from contracts.signals import Conversed, Scalar
 from rehearsal.intercom import intercom_app
@@ -238,7 +238,7 @@ class Wards:
 
 
 def reconciling(scene: Scene, *, mend: bool) -> Reconciling:
-    made = Reconciling(intercom=scene.intercom, now_ms=scene.clock.now_ms, seconds=10, mend=mend)
+    made = Reconciling(intercom=scene.intercom, now_ms=scene.clock.now_ms, seconds=10, mends=lambda _: mend)
     made.rounds.meet(0, PERSON)
     return made
 
@@ -348,19 +348,3 @@ async def test_conversations_that_cannot_be_asked_for_are_asked_for_in_the_next_
     scene.clock.pass_seconds(20)
     assert await background.look(wards) == "agrees"
     assert len(world.talks) == 1
-
-
-def test_the_rounds_draw_fairly_within_their_bound() -> None:
-    counts = dict.fromkeys(range(100), 0)
-    for _ in range(300):
-        rounds = Rounds(places_max=10)
-        for number in range(100):
-            rounds.meet(number % 4, str(number))
-        seen = {place for _ in range(30) if (place := rounds.next()) is not None}
-        assert len(seen) == 10
-        for _, person in seen:
-            counts[int(person)] += 1
-        rounds.forget(1)
-        left = {place for _ in range(30) if (place := rounds.next()) is not None}
-        assert left == {place for place in seen if place[0] != 1}
-    assert min(counts.values()) >= 8 and max(counts.values()) <= 62, "each is drawn 30 times in 300, give or take"
