@@ -22,26 +22,32 @@ SHORT_MS = 10 * MINUTE_MS  # of a shorter moment the seconds are told
 UNHEARD = "event_"  # before the reason for which Intercom refused the event of a contact that shows its moment
 
 
-def story(trail: Trail, at_ms: int) -> dict[str, Any]:
-    """As of the instant `at_ms`, included: what was decided and heard later is left out.
+def story(trail: Trail, at_ms: int, *, from_ms: int | None = None) -> dict[str, Any]:
+    """As of the instant `at_ms`, included: what was decided and heard later is left out. from_ms: nor is what was earlier listed.
 
     now: `in_moment`, `held_out` (the same, of a person whom Intercom is not to show), `out`, `never`, `unknown` or `erased`.
     decisions: as they stand in their topic, each with `words`, `because` (the sentence that Intercom was to show, where it is
-    known) and `intercom` (what became of it there, None where that is unknown or nothing was to be shown). absent: of a
-    replay, for each other audience of the policy, highest first, what keeps the person out (the words of backtests/why.py).
+    known) and `intercom` (what became of it there, None where that is unknown or nothing was to be shown). absent: for each
+    other audience of the policy, highest first, what keeps the person out (the words of backtests/why.py), as far as that was
+    asked; `absent_refused`: why it cannot be told.
     """
     told = _Told(trail, at_ms)
+    since_ms = from_ms or 0
     erased = trail.erased_ms is not None
     return {
         "asked": trail.key,
         "person": trail.key if erased else trail.links.owner(trail.key),
         "keys": [trail.key] if erased else sorted(key for key in trail.keys if strength(key) >= 0),
         "as_of": to_rfc3339(at_ms),
+        "from": None if from_ms is None else to_rfc3339(from_ms),
         "now": told.now,
         "sentence": told.sentence(),
-        "decisions": [told.decision(one) for one in told.made],
+        "decisions": [told.decision(one) for one in told.made if _ms(one.at) >= since_ms],
         "absent": [told.absence(*one) for one in trail.absent.items() if told.outside(one[0])],
-        "deliveries": [_delivery(one._replace(key=trail.key) if erased else one) for one in told.heard],
+        "absent_refused": trail.untold,
+        "deliveries": [
+            _delivery(one._replace(key=trail.key) if erased else one) for one in told.heard if one.at_ms >= since_ms
+        ],
     }
 
 
@@ -53,6 +59,8 @@ class _Told:
         self.made = [one for one in trail.decisions if _ms(one.at) <= at_ms and trail.erased_ms is None]
         self.heard = [one for one in trail.outcomes if since_ms <= one.at_ms <= at_ms]
         self._current = _current(self.made)
+        decisive = any(_begins(one) or one.outcome == "withdrawn" for one in self.made)
+        self._blind = trail.from_ms is not None and trail.erased_ms is None and not decisive
         self.now = self._now()
 
     def outside(self, audience: str) -> bool:
@@ -77,6 +85,8 @@ class _Told:
             cleared = next((one for one in self.heard if one.outcome == "shown"), None)
             heard = f" Intercom was cleared at {clock.at(cleared.at_ms)}." if cleared else ""
             return f"Erased at {Clock().at(self._trail.erased_ms)}; what was known before is not told.{heard}"
+        if self._blind:
+            return self._unread(clock)
         if not self.made:
             known = "Never in a moment: nothing was decided about this person."
             return known if self._trail.known else "Nothing is known of this person."
@@ -84,9 +94,18 @@ class _Told:
             return self._inside(self._current, clock)
         return f"Not in any moment now. {self._last(self.made[-1])}"
 
+    def _unread(self, clock: Clock) -> str:
+        """A moment may have begun before what was read."""
+        since = clock.at(self._trail.from_ms or 0)
+        if not self.made:
+            return f"Nothing was decided about this person from {since} on; what was before was not read."
+        return f"Not known: a moment may have begun before {since}, which was not read. {self._last(self.made[-1])}"
+
     def _now(self) -> str:
         if self._trail.erased_ms is not None:
             return "erased"
+        if self._blind:
+            return "unknown"
         if not self.made:
             return "never" if self._trail.known else "unknown"
         if self._current is None or self._over(self._current):
@@ -129,6 +148,10 @@ class _Told:
             before = f" Before: {self._last(ended).removeprefix('Last: ')}" if ended is not None else ""
             return f"Last: {last.audience} was held back at {Clock().at(_ms(last.at))}: {words}.{before}"
         begun = self._begun(last)
+        if begun is last and self._trail.from_ms is not None:
+            return (
+                f"Last: {last.audience}, begun before what was read, withdrawn at {Clock().at(_ms(last.at))}: {words}."
+            )
         clock = Clock(seconds=_ms(last.at) - _ms(begun.at) < SHORT_MS)
         told = f"Last: {last.audience}, {clock.at(_ms(begun.at))} to {clock.at(_ms(last.at))}, withdrawn: {words}."
         return f"{told}{self._taken_back(last, clock)}"

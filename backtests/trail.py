@@ -9,15 +9,12 @@ from typing import NamedTuple
 
 from backtests.links import Links
 from backtests.replay import replay
-from backtests.why import Why, why
+from backtests.why import Why, absences
 from contracts.commands import Command
 from contracts.decisions import Decision
-from contracts.instant import to_rfc3339
-from contracts.policy import Audience, Policy
+from contracts.policy import Policy
 from contracts.signals import Claimed, Delivered, Erased, Marked, Moved, PersonSignal, Ruled, Signal, strength
-from streams import anchors
 from streams.partition import Partition
-from streams.person import State
 
 ROUNDS_MAX = 16  # each brings the keys that the one before has named; nobody has moved so often
 
@@ -38,17 +35,20 @@ class Outcome(NamedTuple):
 class Trail:
     """key: as it was asked for. known: whether anything was told of the person at all.
 
-    heard: whether outcomes would be known here; a replay asks Intercom nothing. erased_ms: when the person was erased.
-    absent: of a replay, what keeps the person out of each audience at its end.
+    heard: whether outcomes would be known here; a replay asks Intercom nothing. from_ms: what was before was not read; None:
+    all was. erased_ms: when the person was erased. absent: what keeps the person out of each audience at the end, where that
+    is known; untold: why it is not.
     """
 
-    def __init__(self, key: str, *, heard: bool) -> None:
+    def __init__(self, key: str, *, heard: bool, from_ms: int | None = None) -> None:
         self.key = key
         self.heard = heard
+        self.from_ms = from_ms
         self.known = False
         self.erased_ms: int | None = None
         self.links = Links()
         self.absent: dict[str, Why] = {}
+        self.untold: str | None = None
         self._decisions: dict[str, Decision] = {}
         self._commands: dict[tuple[str, int], Command] = {}
         self._outcomes: dict[Outcome, None] = {}
@@ -144,13 +144,8 @@ def replayed(
     end_ms = last_ms if until_ms is None else until_ms
     state = partition.state(trail.key)
     if end_ms is not None and state is not None and not state.erased:
-        trail.absent = {name: _why(state, name, audience, end_ms, policy) for name, audience in policy.by_priority}
+        trail.absent = absences(state, end_ms, policy)
     return end_ms
-
-
-def _why(state: State, name: str, audience: Audience, at_ms: int, policy: Policy) -> Why:
-    anchored = anchors.newest(state, audience, policy)
-    return why(state, name, to_rfc3339(anchored.moment[0]) if anchored is not None else "", at_ms, policy)
 
 
 def _watched(trail: Trail, keys: frozenset[str], history: Iterable[PersonSignal]) -> Iterable[PersonSignal]:

@@ -67,6 +67,16 @@ def why(state: State | None, audience: str, anchor: str, at_ms: int, policy: Pol
     return Why(UNKNOWN, "nothing that the facts show")
 
 
+def absences(state: State, at_ms: int, policy: Policy) -> dict[str, Why]:
+    """By audience of the policy, highest first, what keeps the person out of its newest moment."""
+    found = {}
+    for name, audience in policy.by_priority:
+        anchored = anchors.newest(state, audience, policy)
+        anchor = to_rfc3339(anchored.moment[0]) if anchored is not None else ""
+        found[name] = why(state, name, anchor, at_ms, policy)
+    return found
+
+
 def cause_of(decision: Decision, state: State | None, policy: Policy) -> str:
     """Which audience's moment had the place of one that was withheld or withdrawn by `cap` or `priority`."""
     for clause in decision.clauses:

@@ -28,11 +28,23 @@ PolicyFile = Annotated[
 At = Annotated[
     str | None, typer.Option("--at", help="Tell it as of this instant, included. (default: now, or the end)")
 ]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        help="Look from this instant on, which reads less of a long log; earlier beginnings and joined keys are not known then.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the story as JSON.")]
 
 
 def explain(
-    person: Person, source: Source = None, policy: PolicyFile = None, at: At = None, json: AsJson = False
+    person: Person,
+    source: Source = None,
+    policy: PolicyFile = None,
+    from_: From = None,
+    at: At = None,
+    json: AsJson = False,
 ) -> None:
     """Say whether a person is in a moment, why, until when, and what Intercom made of it; then every decision before.
 
@@ -43,10 +55,12 @@ def explain(
 
     A moment of last week: concierge explain email:ada@example.com archive/ --at 2026-11-20T14:00:00Z
 
+    Of a long log only the last week: concierge explain id:42 --from 2026-11-22T00:00:00Z
+
     Under another policy: concierge explain id:42 events.jsonl --policy new.yaml
     """
     from backtests.story import story
-    from console.explain_sources import gather, wrong
+    from console.explain_sources import gather, why_absent, wrong
     from console.inputs import instant
     from contracts.person_key import NOT_NAMED, named
 
@@ -55,10 +69,17 @@ def explain(
         complain(f"PERSON: {NOT_NAMED}")
         raise typer.Exit(MISUSE)
     with refusing(ValueError):
+        from_ms = instant("--from", from_) if from_ is not None else None
         at_ms = instant("--at", at) if at is not None else None
+        if from_ms is not None and at_ms is not None and from_ms > at_ms:
+            raise ValueError("--from: must not be later than --at")
     with refusing(*wrong()):
-        trail, end_ms = gather(key, source, policy, at_ms)
-    told = story(trail, end_ms if at_ms is None else at_ms)
+        found = gather(key, source, policy, from_ms=from_ms, at_ms=at_ms)
+        as_of_ms = found.as_of_ms if at_ms is None else at_ms
+        told = story(found.trail, as_of_ms, from_ms=from_ms)
+        if told["now"] in ("out", "never"):
+            why_absent(found, at_ms=as_of_ms)
+            told = story(found.trail, as_of_ms, from_ms=from_ms)
     if json:
         import msgspec
 

@@ -26,12 +26,13 @@ def text(told: dict[str, Any], *, columns: int | None) -> str:
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield told["sentence"]
-    if told["now"] == "unknown":
+    if told["now"] == "unknown" and not told["decisions"]:
         return
     others = [key for key in told["keys"] if key != told["person"]]
     also = f", also {', '.join(others)}" if others else ""
     yield ""
-    yield f"{told['person']}{also}; as of {near(told['as_of'], '')} UTC"
+    since = f"from {near(told['from'], '')} UTC on, " if told["from"] is not None else ""
+    yield f"{told['person']}{also}; {since}as of {near(told['as_of'], '')} UTC"
     entries = [(one["at"], 0, _decision(one, told["person"])) for one in told["decisions"]]
     entries += [(one["at"], 1, _delivery(one)) for one in told["deliveries"]]
     day = ""
@@ -45,6 +46,9 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield f"Why in no {'other ' if told['now'] in ('in_moment', 'held_out') else ''}moment then:"
         yield from (_absence(one) for one in told["absent"])
+    if told["absent_refused"] is not None:
+        yield ""
+        yield f"Why in no moment cannot be told: {told['absent_refused']}."
 
 
 def _decision(one: dict[str, Any], owner: str) -> list[str]:

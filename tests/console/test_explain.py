@@ -23,6 +23,7 @@ from tests.console.test_setup import concierge
 from tests.streams.histories import START_MS, Run, added, ordered, stamp
 
 ADA, ADAS_EMAIL, BOB, CLEO, DORA, EVE = "id:ada", "email:ada@x.org", "id:bob", "id:cleo", "id:dora", "id:eve"
+PARTITIONS = 4  # of the embedded broker
 LATER = to_rfc3339(START_MS + 3 * 3_600_000)
 
 
@@ -76,7 +77,8 @@ class Town:
         producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2"})
         for signal in self.production.log:
             if isinstance(signal, Marked | Ruled):
-                producer.produce(SIGNALS.name, signals.encode(signal), partition=0)
+                for partition in range(PARTITIONS):
+                    producer.produce(SIGNALS.name, signals.encode(signal), partition=partition)
             else:
                 producer.produce(SIGNALS.name, signals.encode(signal), signal.person.encode())
         made: list[Decision] = self.production.decisions
@@ -252,6 +254,7 @@ def test_with_a_policy_the_log_itself_is_judged_anew(tmp_path: Path, town: Town)
     [
         (["ada@x.org"], "PERSON: a person is named as id:..., cio:..., email:... or anon:..., as in decisions"),
         (["id:ada", "--at", "later"], "--at: not an RFC 3339 instant"),
+        (["id:ada", "--from", "monday"], "--from: not an RFC 3339 instant"),
         (["id:ada", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["id:ada", "kafka://nowhere"], "write kafka://HOST:PORT/TOPIC"),
         (["id:ada", "--policy", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
@@ -281,7 +284,7 @@ def test_only_the_persons_own_partitions_are_read(town: Town, monkeypatch: pytes
 
     monkeypatch.setattr(kafka_log, "read", watched)
     town.story(BOB)
-    home = frozenset({kafka_log.home(BOB, 4)})
+    home = frozenset({kafka_log.home(BOB, PARTITIONS)})
     assert asked == [(SIGNALS.name, home), (DECISIONS.name, home), (COMMANDS.name, home)]
 
 
@@ -296,7 +299,8 @@ def test_what_a_terminal_would_act_on_is_left_out() -> None:
         )
     )  # fmt: skip
     told = {
-        "now": "in_moment", "sentence": "In a.", "person": ADA, "keys": [ADA], "as_of": at(1), "deliveries": [], "absent": [],
+        "now": "in_moment", "sentence": "In a.", "person": ADA, "keys": [ADA], "as_of": at(1), "from": None, "deliveries": [],
+        "absent": [], "absent_refused": None,
         "decisions": [{**decision, "words": "w", "because": None, "intercom": None}],
     }  # fmt: skip
     whole = text(told, columns=None)
