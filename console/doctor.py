@@ -1,23 +1,24 @@
 """`concierge doctor`: contacts in Intercom held against what the state says, and mended by the courier where asked for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from console.command import MISUSE, NO, complain, refusing
+from console.wrapping import wrapped
 
 if TYPE_CHECKING:
     from agents.agreement import Drift
     from agents.desired import Contact
     from agents.examination import Examination
+    from agents.intercom import Difference
     from agents.settings import Settings
     from contracts.fields import Field
 
 SAMPLE = 100  # twenty seconds of looking
-HOLD_SECONDS = (
-    10.0  # above a commit and a settle time, so that what is on its way has arrived when it is looked at again
-)
+HOLD_SECONDS = 10.0  # above a commit and a settle time: what is on its way has arrived when it is looked at again
+MENDED = frozenset({"edited", "standing", "refused"})  # nobody brings a contact back that somebody took away
 
 People = Annotated[
     list[str] | None, typer.Argument(metavar="[PERSON]...", help="People as decisions name them: id:42.")
@@ -42,7 +43,7 @@ def doctor(
 
     Reads the courier's records and commands from Kafka, then the contacts, five a second; what differs is looked at again
     after a while, so that nothing on its way is told. Writes nothing; --mend asks the courier to, which alone knows
-    what is newest. Exit code 1 where something differs.
+    what is newest; contacts that are gone stay so. Exit code 1 where something differs, attributes included.
 
     Example: concierge doctor --sample 500
     """
@@ -64,13 +65,17 @@ def doctor(
         fields = manifest(tuple(load(policy or settings.policy_file).audiences))
         draw = seed or secrets.token_hex(4)
         contacts = _contacts(settings, people or [], sample, draw)
-        first, sure, contacts = asyncio.run(_examined(settings, contacts, fields, hold))
-        asked = ask_again(settings, [contacts[drift.person] for drift in sure]) if mend and sure else 0
+        found = asyncio.run(_examined(settings, contacts, fields, hold))
+        mended = [found.contacts[drift.person] for drift in found.sure if drift.what in MENDED]
+        asked = ask_again(settings, mended) if mend and mended else 0
     if json:
-        _print_json(first, sure, asked, draw)
+        _print_json(found, asked, draw)
     else:
-        _print(first, sure, asked, draw)
-    if sure:
+        _print(found, asked, draw, {field.name for field in fields if field.data_type == "date"})
+        for person in people or []:
+            if contacts[person].desired is None:
+                typer.echo(f"{person} is erased, so that nothing is to be shown.")
+    if found.sure or found.unfit:
         raise typer.Exit(NO)
 
 
@@ -85,15 +90,26 @@ def _contacts(settings: "Settings", people: list[str], sample: int, seed: str) -
     return found
 
 
+class Found(NamedTuple):
+    """unfit: how the workspace's attributes differ. sure: what differed in both looks under the same revision.
+
+    contacts: the records of the second look.
+    """
+
+    unfit: "tuple[Difference, ...]"
+    first: "Examination"
+    sure: "tuple[Drift, ...]"
+    contacts: "dict[str, Contact]"
+
+
 async def _examined(
     settings: "Settings", contacts: "dict[str, Contact]", fields: "tuple[Field, ...]", hold: float
-) -> "tuple[Examination, tuple[Drift, ...], dict[str, Contact]]":
-    """The first look, what differed in both looks under the same revision, and the records of the second."""
+) -> Found:
     import asyncio
 
     from agents.clock import SteadyClock
     from agents.examination import examine
-    from agents.intercom import Intercom
+    from agents.intercom import Intercom, patiently
     from agents.kafka_contacts import Chosen, read_contacts
 
     assert settings.intercom_token is not None, "asked for by read_intercom_settings"
@@ -103,10 +119,10 @@ async def _examined(
         now_ms=SteadyClock().now_ms, others=settings.intercom_others_share,
     )  # fmt: skip
     try:
-        await intercom.differences(fields)
+        unfit = await patiently(lambda: intercom.differences(fields))
         first = await examine(contacts, intercom, now_ms=clock.now_ms)
         if not first.drifts:
-            return first, (), contacts
+            return Found(unfit, first, (), contacts)
         await asyncio.sleep(hold)
         suspects = Chosen(people=[drift.person for drift in first.drifts])
         later = await asyncio.to_thread(read_contacts, settings, suspects)
@@ -115,31 +131,54 @@ async def _examined(
         await intercom.close()
     still = {drift.person: drift for drift in second.drifts}
     same = [drift.person for drift in first.drifts if _same(contacts, later, drift.person)]
-    return first, tuple(still[person] for person in same if person in still), later
+    return Found(unfit, first, tuple(still[person] for person in same if person in still), later)
 
 
 def _same(before: "dict[str, Contact]", after: "dict[str, Contact]", person: str) -> bool:
     return person in after and before[person].revision == after[person].revision
 
 
-def _print_json(first: "Examination", sure: "tuple[Drift, ...]", asked: int, seed: str) -> None:
+def _print_json(found: Found, asked: int, seed: str) -> None:
     import msgspec
 
-    found: dict[str, Any] = {
-        "looked": first.looked, "waiting": first.waiting, "seed": seed, "asked_again": asked,
+    told: dict[str, Any] = {
+        "looked": found.first.looked, "waiting": found.first.waiting, "seed": seed, "asked_again": asked,
+        "attributes": [difference._asdict() for difference in found.unfit],
         "drifts": [
             drift._asdict() | {"differs": {k: {"state": s, "intercom": i} for k, (s, i) in drift.differs.items()}}
-            for drift in sure
+            for drift in found.sure
         ],
     }  # fmt: skip
-    typer.echo(msgspec.json.encode(found).decode())
+    typer.echo(msgspec.json.encode(told).decode())
 
 
-def _print(first: "Examination", sure: "tuple[Drift, ...]", asked: int, seed: str) -> None:
-    for drift in sure:
-        differs = "; ".join(f"{name} is {shown!r}, not {wanted!r}" for name, (wanted, shown) in drift.differs.items())
-        why = f" ({drift.reason})" if drift.reason else ""
-        typer.echo(f"{drift.what}{why}: {drift.person}{': ' if differs else ''}{differs}")
+def _print(found: Found, asked: int, seed: str, dates: set[str]) -> None:
+    for difference in found.unfit:
+        typer.echo(difference.sentence)
+    if found.unfit:
+        typer.echo("`concierge setup --check` says what helps; until then contacts cannot show what they should.\n")
+    for drift in found.sure:
+        typer.echo(f"{drift.what}: {drift.person}{f' ({drift.reason})' if drift.reason else ''}")
+        for name, (wanted, shown) in drift.differs.items():
+            said = [_spoken(value, is_date=name in dates) for value in (shown, wanted)]
+            wrapped(f"{name}: Intercom shows {said[0]}, the state says {said[1]}", "  ", "    ")
     if asked:
-        typer.echo(f"The courier was asked to look at {asked} of them again and to write what differs.")
-    typer.echo(f"{len(sure)} of {first.looked} contacts differ, {first.waiting} waited for the courier (seed {seed}).")
+        typer.echo(f"\nThe courier was asked to look at {asked} of them again and to write what differs.")
+    if asked and asked < len(found.sure):
+        typer.echo("Contacts that are not there are left so; a next moment makes them.")
+    wrapped(
+        f"{len(found.sure)} of {found.first.looked} contacts differ, {found.first.waiting} waited for the courier "
+        f"(seed {seed})."
+    )
+
+
+def _spoken(value: object, *, is_date: bool) -> str:
+    import msgspec
+
+    from contracts.instant import to_rfc3339
+
+    if value is None:
+        return "nothing"
+    if is_date and isinstance(value, int) and not isinstance(value, bool):
+        return to_rfc3339(value * 1000)
+    return msgspec.json.encode(value).decode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.command import NO, refusing
+from console.wrapping import wrapped
 
 if TYPE_CHECKING:
     from agents.intercom import Difference, Intercom
@@ -19,7 +20,6 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="The policy file. (default: CONCIERGE_POLICY_FILE)", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print differences and steps as JSON.")]
-WIDTH_MAX = 100  # longer lines are hard to read
 
 
 def setup(check: Check = False, policy: PolicyFile = None, json: AsJson = False) -> None:
@@ -100,7 +100,7 @@ def _print_json(created: tuple[str, ...], left: "tuple[Difference, ...]", told: 
 def _print(created: tuple[str, ...], left: "tuple[Difference, ...]", told: "tuple[Step, ...]") -> None:
     """Differences stay one a line, for whoever searches them; what is read by people is wrapped."""
     if created:
-        _wrapped(f"Created {len(created)} attributes: {', '.join(created)}", "", "  ")
+        wrapped(f"Created {len(created)} attributes: {', '.join(created)}", "", "  ")
     for difference in left:
         remedy = f"; {difference.remedy}" if difference.remedy else ""
         typer.echo(f"differs: {difference.sentence}{remedy}")
@@ -113,17 +113,4 @@ def _print(created: tuple[str, ...], left: "tuple[Difference, ...]", told: "tupl
     for number, step in enumerate(told, 1):
         typer.echo(f"\n{number}. {step.title}")
         for line in step.lines:
-            _wrapped(line, "   - ", "     ")
-
-
-def _wrapped(text: str, first: str, further: str) -> None:
-    """No name is broken in two, so that it can be copied."""
-    import shutil
-    import textwrap
-
-    width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
-    typer.echo(
-        textwrap.fill(
-            text, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
-        )
-    )
+            wrapped(line, "   - ", "     ")

@@ -16,7 +16,7 @@ from agents.intercom.attributes import compare
 from console.cli import app
 from console.intercom_steps import EVENT_FACTS, event_name, spoken, steps
 from console.policy import shipped
-from console.setup import WIDTH_MAX
+from console.wrapping import WIDTH_MAX
 from contracts.commands import Command
 from contracts.fields import CUSTOM_ATTRIBUTES_MAX, Field, manifest, places, segment_field
 from contracts.policy import load
