@@ -7,12 +7,22 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from agents.settings import Settings
-from contracts.topics import OURS, SOURCES, STATE_SEGMENT_MS, Topic, in_sync_min, state_of
+from contracts.topics import (
+    OURS,
+    SOURCE_CUSTOMERIO,
+    SOURCE_INTERCOM,
+    SOURCES,
+    STATE_SEGMENT_MS,
+    Topic,
+    in_sync_min,
+    state_of,
+)
 
 APP_NAME = "concierge"  # consumer group, and first part of the names of the state's topics
 TABLES = ("people", "contacts")
 TELLING_TABLE = "untold"  # of what waits for Customer.io; there only where a write key is set
 CLEANUP = "cleanup.policy"
+SOURCE_PARTITIONS_MAX = {SOURCE_CUSTOMERIO.name: 32, SOURCE_INTERCOM.name: 8}  # each is marked in all of the log's
 REMEDY = "run `concierge topics` to see the differences and `concierge topics --apply` to make what is missing"
 
 
@@ -76,7 +86,10 @@ def wanted(settings: Settings) -> tuple[Wanted, ...]:
     tables = (*TABLES, *([TELLING_TABLE] if settings.customerio_write_key is not None else []))
     state = tuple(state_of(table, app=APP_NAME) for table in tables)
     return tuple(
-        Wanted(topic.name, settings.partitions, topic.keyed_by_person, settings.replication, _configuration(topic, settings))
+        Wanted(
+            topic.name, min(settings.partitions, SOURCE_PARTITIONS_MAX.get(topic.name, settings.partitions)),
+            topic.keyed_by_person, settings.replication, _configuration(topic, settings),
+        )
         for topic in OURS + state
     )  # fmt: skip
 

@@ -87,6 +87,7 @@ class Work:
             self.stores[tp] = store
             self.positions[tp] = self.begins[tp] = begin if committed is None or gap is not None else committed
             agent.handler.assigned(store, tp.partition, committed)
+            self.committed_at = time.monotonic()  # reading all of its records takes a handler a minute for millions
         self.settled = True
 
     def revoke(self) -> None:

@@ -158,6 +158,13 @@ def test_topics_of_the_contract_are_kept_as_the_contract_says() -> None:
     assert {(topic.partitions, topic.replication) for topic in by_name.values()} == {(8, 3)}
 
 
+def test_sources_get_no_more_partitions_than_their_marks_are_worth() -> None:
+    """Every source partition is marked in each partition of the log, so the product of both counts is what is written."""
+    planned = {topic.name: topic.partitions for topic in wanted(Settings(kafka_bootstrap="b:1", partitions=128))}
+    assert (planned[SOURCE_CUSTOMERIO.name], planned[SOURCE_INTERCOM.name]) == (32, 8)
+    assert {partitions for name, partitions in planned.items() if not name.startswith("sources.")} == {128}
+
+
 def test_the_embedded_broker_has_topics_without_configuration() -> None:
     with embedded_broker(NAMES) as address:
         settings = read_settings(environment(address, partitions="4"))

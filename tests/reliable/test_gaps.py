@@ -1,6 +1,7 @@
 """Records that are gone are told, with which and what to do, and stop the process unless that is allowed."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
@@ -58,6 +59,23 @@ def test_a_gap_stops_the_process() -> None:
     assert len(told) == 1
     with pytest.raises(RuntimeError, match="records 3 to 6"):
         stopped.assign({SOURCE: Span(3, 7, 9)})
+
+
+def test_partitions_that_take_long_to_open_one_by_one_are_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler reads all records of a partition before its first batch; together that may be longer than a commit may take."""
+    now, asked = [1000.0], list[float]()
+
+    class Slow(Plain):
+        def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
+            asked.append(now[0] - opened.committed_at)
+            now[0] += 40
+
+    monkeypatch.setattr("agents.reliable.work.time", SimpleNamespace(monotonic=lambda: now[0]))
+    opened = Work(print, gaps_allowed=False)
+    opened.agents["in"] = Agent("in", Slow(nothing), None, None)
+    opened.assign({TP("in", number): Span(0, 0, 0) for number in range(4)})
+    assert asked == [0, 0, 0, 0]
+    assert opened.committed_at == now[0] == 1160
 
 
 def test_an_allowed_gap_is_passed_over() -> None:
