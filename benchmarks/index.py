@@ -10,7 +10,8 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.disk import Sizes, lines, played
+from benchmarks.disk import Sizes, played
+from benchmarks.fold import lines
 from contracts.policy import load
 from streams import person
 from streams.partition import Partition
