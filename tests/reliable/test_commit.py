@@ -1,4 +1,4 @@
-"""The order of a commit, step by step, without a broker: asked, outputs, changelog, local state, offsets; none after a failure."""
+"""The order of a commit, step by step: asked, outputs, changelog, local state, offsets; none after a failure."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
