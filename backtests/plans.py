@@ -28,12 +28,12 @@ def people_needed(
         raise ValueError(
             "the holdout must be between 0 and 1, such as 0.1; with all in one arm nothing can be compared"
         )
-    difference = abs(baseline * lift)
-    if difference == 0:
+    squared = (baseline * lift) ** 2
+    if squared == 0:
         raise ValueError("baseline and lift must both differ from 0, or there is nothing to see")
     reach = float(special.ndtri(1 - alpha / 2) + special.ndtri(power))
     lifted = variance if lifted_variance is None else lifted_variance
-    return round(reach**2 * (variance / holdout + lifted / (1 - holdout)) / difference**2)
+    return round(reach**2 * (variance / holdout + lifted / (1 - holdout)) / squared)
 
 
 def people_needed_of_share(baseline: float, *, lift: float, holdout: float) -> int:

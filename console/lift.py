@@ -13,6 +13,8 @@ from console.progress import bars
 if TYPE_CHECKING:
     from backtests.lift import Asked
 
+PEOPLE_MAX = 10**12  # more than there are
+
 Source = Annotated[
     str | None,
     typer.Argument(
@@ -86,7 +88,9 @@ def lift(
     Before the start: concierge lift --plan 0.08 --holdout 0.1
     """
     _check(holdout, detect, margin_rate, winsorise, tuned_for)
+    of_history = {"INPUT": source, "--decisions": decisions, "--from": from_, "--to": to}
     if plan is not None:
+        _alone("--plan", {**of_history, "--from-csv": from_csv, "--policy": policy})
         _plan(plan, 0.1 if holdout is None else holdout, detect, json)
         return
     from backtests.lift import Asked
@@ -94,7 +98,8 @@ def lift(
 
     asked = Asked(_goals(goals), detect, margin_rate, winsorise, tuned_for)
     if from_csv is not None:
-        told = _of_table(from_csv, holdout, asked)
+        _alone("--from-csv", of_history)
+        told = _of_table(from_csv, policy, holdout, asked)
     elif from_ is not None and to is not None:
         with refusing(ValueError):
             span = (
@@ -115,13 +120,16 @@ def lift(
         raise typer.Exit(NO)
 
 
-def _of_table(table: Path, holdout: float | None, asked: "Asked") -> dict[str, Any]:
+def _of_table(table: Path, policy: Path | None, holdout: float | None, asked: "Asked") -> dict[str, Any]:
     from backtests.balance import balance
     from backtests.customers import CustomersError, from_csv
     from backtests.lift import lift, split_told
+    from contracts.policy import PolicyError, load
 
-    with refusing(CustomersError):
+    with refusing(CustomersError, PolicyError):
         customers = from_csv(table)
+        if policy is not None and asked.margin_rate is None:
+            asked = asked._replace(margin_rate=load(policy).margin_rate)
     held, rest = customers.holdout.people, customers.assisted.people
     splits = {}
     if holdout is not None:
@@ -178,15 +186,23 @@ def _check(
 ) -> None:
     refusals = {
         "--holdout: a share between 0 and 1, such as 0.1": holdout is not None and not 0 < holdout < 1,
-        "--detect: a relative lift above 0, such as 0.1": not detect > 0,
+        "--detect: a relative lift from 0.0001 to 100, such as 0.1": not 0.0001 <= detect <= 100,
         "--margin-rate: a share of revenue up to 1, such as 0.6": margin_rate is not None and not -1 < margin_rate <= 1,
         "--winsorise: a quantile above 0 and up to 1, such as 0.99": winsorise is not None and not 0 < winsorise <= 1,
-        "--tuned-for: a number of people, such as 5000": tuned_for < 1,
+        "--tuned-for: a number of people, such as 5000": not 1 <= tuned_for <= PEOPLE_MAX,
     }
     for sentence, wrong in refusals.items():
         if wrong:
             complain(sentence)
             raise typer.Exit(MISUSE)
+
+
+def _alone(option: str, others: dict[str, Any]) -> None:
+    """What would be passed over in silence is refused."""
+    named = [name for name, value in others.items() if value is not None]
+    if named:
+        complain(f"{option}: reads nothing else; leave out {', '.join(named)}")
+        raise typer.Exit(MISUSE)
 
 
 def _goals(names: str | None) -> tuple[Any, ...]:

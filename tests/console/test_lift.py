@@ -154,7 +154,10 @@ def test_unknown_costs_take_a_rate_or_refuse_the_margin(tmp_path: Path) -> None:
     told = asked(table)
     assert "margin" not in told["metrics"] and "margin rate" in told["refused"]["margin"]
     assert told["primary"] == "revenue_per_customer"
+    rules = tmp_path / "shop.yaml"
+    rules.write_text(POLICY_TEXT + "margin_rate: 0.4\n", encoding="utf-8")
     rated = asked(table, "--margin-rate", "0.4")["metrics"]
+    assert asked(table, "--policy", str(rules))["metrics"] == rated
     assert rated["margin"]["holdout"]["value"] == pytest.approx(0.4 * rated["revenue_per_customer"]["holdout"]["value"])
 
 
@@ -297,6 +300,12 @@ def test_a_table_that_makes_no_sense_is_refused_without_naming_anybody(
         (["--plan", "1.5"], "between 0 and 1"),
         (["--from-csv", "x", "--goals", "fame"], "--goals: some of conversion"),
         (["--from-csv", "x", "--winsorise", "2"], "--winsorise: a quantile"),
+        (["--from-csv", "x", "--detect", "1e-300"], "--detect: a relative lift from 0.0001"),
+        (["--from-csv", "x", "--detect", "inf"], "--detect: a relative lift from 0.0001"),
+        (["--from-csv", "x", "--tuned-for", "1" + "0" * 400], "--tuned-for: a number of people"),
+        (["--plan", "1e-300"], "must both differ from 0"),
+        (["y", "--from-csv", "x", "--to", DAY], "--from-csv: reads nothing else; leave out INPUT, --to"),
+        (["--plan", "0.08", "--from-csv", "x"], "--plan: reads nothing else; leave out --from-csv"),
     ],
 )
 def test_misuse_of_lift_is_told_in_one_sentence(words: list[str], sentence: str) -> None:
