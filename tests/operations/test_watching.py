@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from agents import measures
 from tests.architecture.rooms import ROOT, sources
@@ -22,6 +23,7 @@ OPERATIONS = (ROOT / "docs/operations.md").read_text()
 FROM_OUTSIDE = {"up": {"job", "instance"}}  # by Prometheus
 OF_THE_PROCESS = {"process_start_time_seconds": set[str](), "process_resident_memory_bytes": set[str]()}
 BY_PROMETHEUS = {"job", "instance", "le"}
+MAKING = re.compile(r"\b(?:Counter|Gauge|Histogram|Summary|Info|Enum)\(\s*\"concierge")
 WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 WORDS_OF_PROMQL = {
     "sum", "rate", "increase", "max", "min", "count", "by", "on", "and", "or", "absent", "changes", "histogram_quantile",
@@ -123,6 +125,15 @@ def test_every_metric_is_used_by_the_code_and_shown_or_watched() -> None:
             assert family.name in watched or family.name == "concierge_intercom_rate_left", (
                 f"nobody looks at {family.name}"
             )
+
+
+def test_no_metric_is_made_anywhere_else() -> None:
+    """Else it would have no line in the documents, and no test would miss it."""
+    listed = {family.name for metric in measures.ALL for family in metric.describe()}
+    made = {family.name for family in REGISTRY.collect() if family.name.startswith("concierge")}
+    assert made == listed
+    written = {path.name for path in sources("agents", "streams", "contracts") if MAKING.search(path.read_text())}
+    assert written == {"measures.py"}
 
 
 @pytest.mark.parametrize(
