@@ -7,6 +7,7 @@ from confluent_kafka import Producer
 
 from agents import desired
 from agents.desired import Contact
+from agents.intercom import Known
 from agents.reliable import EXIT_FAILED
 from agents.topic_plan import TABLES, changelog
 from console.policy import shipped
@@ -29,8 +30,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def settled(command: Command) -> Contact:
-    return desired.settled(desired.desire(Contact(), command, now_ms()), command.revision, None)
+def settled(command: Command, intercom_id: str) -> Contact:
+    """As the courier keeps it once the moment is shown and its event was told."""
+    assert command.event is not None
+    event = (command.event.name, command.event.created_s)
+    known = Known(intercom_id=intercom_id, attributes=command.attributes, event=event)
+    contact = desired.learned(desired.desire(Contact(), command, now_ms()), known)
+    return desired.settled(contact, command.revision, None)
 
 
 def test_a_worker_mends_by_itself_what_was_edited_and_leaves_what_is_gone(tmp_path: Path) -> None:
@@ -47,8 +53,9 @@ def test_a_worker_mends_by_itself_what_was_edited_and_leaves_what_is_gone(tmp_pa
         for name in ("ada", "bob", "eve"):
             attributes = shown(cio_moment_expires_at=ends_s)
             command = activation(person=f"id:{name}", attributes=attributes, expires_ms=ends_s * 1000)
-            workspace.create({"external_id": name, "custom_attributes": dict(attributes)})
-            producer.produce(changelog("contacts"), desired.encode(settled(command)), command.person.encode())
+            made = workspace.create({"external_id": name, "custom_attributes": dict(attributes)})
+            kept = desired.encode(settled(command, made["id"]))
+            producer.produce(changelog("contacts"), kept, command.person.encode())
         assert producer.flush(15) == 0
         ada, bob, eve = (workspace.by_external_id(name) for name in ("ada", "bob", "eve"))
         assert ada is not None and bob is not None and eve is not None

@@ -12,7 +12,7 @@ from agents.reconciling import Reconciling
 from contracts.commands import Command
 from contracts.fields import FACTS, manifest
 from contracts.signals import Scalar
-from tests.intercom.scene import EXPIRES_S, FLAG, Scene, activation, calm, shown, withdrawal
+from tests.intercom.scene import EXPIRES_S, FLAG, LAG_MS, Scene, activation, calm, shown, withdrawal
 from tests.intercom.test_reconciling import PERSON, Wards, reconciling
 from tests.intercom.world import World
 
@@ -138,6 +138,19 @@ async def test_between_two_contacts_it_waits(scene: Scene, world: World) -> None
     with pytest.raises(StopAsyncIteration):
         await background.run(Wards(world), sleep=sleep)
     assert slept == [10, 10, 10, 10]
+
+
+async def test_a_contact_that_cannot_be_told_from_another_is_counted_and_left(scene: Scene, world: World) -> None:
+    address = "ada@example.com"
+    command = activation(person=f"email:{address}", external_id=None, email=address, attributes=WHOLE)
+    await given(world, command)
+    scene.workspace.create({"email": address, "role": "lead"})
+    scene.clock.pass_seconds(LAG_MS / 1000)
+    background = reconciling(scene, mend=True)
+    background.rounds.forget(0)
+    background.rounds.meet(0, command.person)
+    assert await background.look(Wards(world)) == "refused"
+    assert not world.kept[command.person].pending
 
 
 async def test_a_contact_that_was_deleted_is_missing_and_stays_away(scene: Scene, world: World) -> None:
