@@ -140,7 +140,7 @@ def _show(told: dict[str, Any]) -> None:
 
     from console.table import say
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not told["n"]:
         say(console, "Nothing to compare: no decision was written in this span.")
     else:

@@ -18,7 +18,7 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"  # of an hour's moments, the busiest hour 
 
 
 def show(told: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     say(console, sentence(told), style="bold")
     policies = f"base {told['policies']['base']}, candidate {told['policies']['candidate']}"
     say(console, f"{told['from']} to {told['until']}; {policies}")
@@ -70,7 +70,7 @@ def _figures(console: Console, told: dict[str, Any]) -> None:
 
 def show_stories(person: str, stories: "tuple[Story, Story]") -> None:
     """One line an instant, in order of time, the base's on the left."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     table = Table(name("at"), *map(words, SIDES), title=escape(person), show_lines=True)
     day = ""
     for line in lines(stories):

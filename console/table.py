@@ -23,7 +23,7 @@ def words(head: str = "") -> Column:
 
 def say(console: Console, sentence: str, *, style: str = "") -> None:
     """Wrapped between words for whoever looks on; one line where it is kept or searched."""
-    console.print(sentence, style=style, markup=False, soft_wrap=not console.is_terminal)
+    console.print(sentence, style=style, markup=False, emoji=False, soft_wrap=not console.is_terminal)
 
 
 def show(console: Console, table: Table) -> None:

@@ -40,7 +40,7 @@ def test_no_name_no_number_and_no_word_is_cut_at_any_width(width: int) -> None:
 
 
 def test_a_sentence_wraps_for_a_terminal_and_is_one_line_elsewhere() -> None:
-    sentence = "[not markup] " + "some words " * 20
+    sentence = "[not markup] nor :100: " + "some words " * 18
     for looked_at, count in ((True, 3), (False, 1)):
         console = Console(width=80, file=io.StringIO(), force_terminal=looked_at, highlight=False)
         say(console, sentence.strip())
