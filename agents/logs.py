@@ -5,6 +5,7 @@ those may quote what a customer sent.
 """
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
@@ -17,6 +18,7 @@ import structlog
 from agents.failure import chain
 
 MESSAGE_CHARS_MAX = 500  # a library's line; longer ones carry payloads
+_GIVEN = re.compile(r"\(.*\)")
 _UNSAFE = (BaseException, bytes, bytearray, Mapping)
 
 
@@ -47,7 +49,10 @@ class _Foreign(structlog.stdlib.ProcessorFormatter):
             safe.args = {
                 name: type(arg).__name__ if isinstance(arg, _UNSAFE) else arg for name, arg in safe.args.items()
             }
-        first = safe.getMessage().partition("\n")[0][:MESSAGE_CHARS_MAX]
+        first = safe.getMessage().partition("\n")[0]
+        if record.name == "asyncio":  # it writes what a failed callback was given into the message
+            first = _GIVEN.sub("(...)", first)
+        first = first[:MESSAGE_CHARS_MAX]
         safe.msg, safe.args = f"{record.name}: {first}", None
         return super().format(safe)
 

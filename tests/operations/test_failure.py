@@ -33,6 +33,8 @@ thread = threading.Thread(target=fail)
 thread.start()
 thread.join()
 async def lost():
+    asyncio.get_running_loop().call_soon(lambda told: 1 / 0, secret)
+    await asyncio.sleep(0)
     task = asyncio.create_task(asyncio.to_thread(fail))
     await asyncio.wait([task])
 asyncio.run(lost())
@@ -75,5 +77,6 @@ def test_logs_of_a_process_are_json_and_quote_nobody() -> None:
                           "faust: a mapping dict"]  # fmt: skip
     assert events[5:7] == ["mode: caught", "caught"]
     assert [line["failure"][0]["error"] for line in lines[5:8]] == ["KeyError"] * 3
+    assert events[8].startswith("asyncio: Exception in callback ") and "(...)" in events[8]
     assert events[-2:] == ["asyncio: Task exception was never retrieved", "crashed"]
     assert lines[-1]["failure"][0]["error"] == "ValueError"
