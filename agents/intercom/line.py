@@ -3,6 +3,7 @@
 Asks its budget before each call, and whether the errand is still fresh right before each write.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ API_VERSION = "2.16"
 CONNECT_SECONDS = 3.0  # a healthy handshake takes a fraction of this
 READ_SECONDS = 10.0  # the slowest recorded answer took 1.3 s
 WRITE_SECONDS = 5.0  # bodies are a few kilobytes
+WHOLE_SECONDS_MAX = 30.0  # of one call: an answer that drips holds up no place among the calls in flight
 POOL_SECONDS = 5.0  # callers are bounded, so waiting long for a connection means the line is stuck
 CONNECTIONS_MAX = 32  # above the courier's bound on calls in flight, so the pool never is the limit
 PAUSE_SECONDS = 2.0  # after a connection that did not come about
@@ -110,7 +112,8 @@ class Line:
             raise Overtaken
         self._budget.begin()
         try:
-            answer = await self._http.request(method, path, json=body)
+            async with asyncio.timeout(WHOLE_SECONDS_MAX):
+                answer = await self._http.request(method, path, json=body)
         except FAILURES_SHARED as error:
             REQUESTS.labels("no_connection").inc()
             raise TryLater(PAUSE_SECONDS, f"no connection ({type(error).__name__})", shared=True) from error

@@ -1,5 +1,6 @@
 """One call to Intercom: each answer, and each way to get none, is told by what to do about it."""
 
+import asyncio
 from collections.abc import Callable
 
 import httpx
@@ -43,6 +44,24 @@ def raised(error: type[httpx.RequestError]) -> Answer:
         raise error("broken", request=request)
 
     return broken
+
+
+async def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.intercom.line.WHOLE_SECONDS_MAX", 0.01)
+
+    async def drips(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    http = client(base_url="https://api.intercom.io", token="secret", transport=httpx.MockTransport(drips))
+    budget = Budget(lambda: START_MS, others=0.0, portion=lambda: 1.0)
+    line = Line(http, budget, always)
+    with pytest.raises(Unknown):
+        await line.call("PUT", "/contacts/a1", {})
+    with pytest.raises(TryLater):
+        await line.call("GET", "/contacts/a1")
+    await http.aclose()
+    assert budget._open == 0
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
