@@ -106,11 +106,6 @@ def rows(people: float, events: float, measured: Measured) -> Iterator[tuple[str
         f"{mine:,.0f} people, each waiting for an instant, of {measured.index_bytes:.0f} bytes",
     )
     yield (
-        "and, for a moment, of one partition's records",
-        _bytes(people / partitions * measured.person_bytes),
-        f"{people / partitions:,.0f} people, read at once when the index is built",
-    )
-    yield (
         "pause at each rebalance",
         f"{mine * measured.index_us / 1e6:,.0f} s",
         f"{mine:,.0f} people of {measured.index_us} us into the index, on all workers at once",

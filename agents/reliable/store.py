@@ -5,12 +5,14 @@ What records weigh in memory is known: as last encoded or decoded, a new one as 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 import rocksdict
 
 NEW_RECORD_BYTES = 1024  # about a person after a few signals
 ABSENT_BYTES = 64  # a key of which it is known that there is no record
+SLICE_RECORDS = 1_000  # read from RocksDB at a time where all are read
 
 
 class Bytes(Protocol):
@@ -18,7 +20,7 @@ class Bytes(Protocol):
 
     def get(self, key: bytes) -> bytes | None: ...
 
-    def items(self) -> Any: ...
+    def items(self, backwards: bool, from_key: bytes | None) -> Any: ...
 
     def write(self, batch: Any) -> None: ...
 
@@ -88,11 +90,11 @@ class Store:
         self._change(key, None, ABSENT_BYTES)
 
     def items(self) -> Iterator[tuple[bytes, Any]]:
-        """Every record as it is now. Read to the end: an open iterator keeps the database locked."""
+        """Every record as it is now."""
         live = self._old | self._young
-        stored = [(key, data) for key, data in self.local.items() if key not in self._hidden and key not in live]
-        for key, data in stored:
-            yield key, self._decode(data)
+        for key, data in self._stored():
+            if key not in self._hidden and key not in live:
+                yield key, self._decode(data)
         for key, kept in live.items():
             if kept.record is not None:
                 yield key, kept.record
@@ -116,6 +118,16 @@ class Store:
         self._old = self._young
         self._young = {key: self._old.pop(key) for key in self._dirty}
         self.young_bytes = sum(kept.weight_bytes for kept in self._young.values())
+
+    def _stored(self) -> Iterator[tuple[bytes, bytes]]:
+        """A slice at a time: an open iterator would keep the database locked, and all at once would fill the memory."""
+        start: bytes | None = None
+        while True:
+            found = list(islice(self.local.items(False, start), SLICE_RECORDS + 1))
+            yield from found[:SLICE_RECORDS]
+            if len(found) <= SLICE_RECORDS:
+                return
+            start = found[-1][0]
 
     def _change(self, key: bytes, record: Any, new_bytes: int) -> None:
         kept = self._young.get(key)

@@ -1,12 +1,16 @@
 """The write-behind cache: what was put is read, also while it is being written, and memory has a bound in bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+import rocksdict
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.reliable import Codec, Output, Record, Store, work
+from agents.reliable import store as store_module
 from agents.reliable.record import Plain
 from agents.reliable.work import Agent, Span, Work
 from tests.reliable.memory import Local
@@ -27,6 +31,29 @@ class Table:
 
     def _db_for_partition(self, partition: int) -> Local:
         return self.local
+
+
+class Counted:
+    """A database, how many records were read of it in order, and how many iterators are open."""
+
+    def __init__(self, database: Any) -> None:
+        self._database, self.taken, self.open = database, 0, 0
+
+    def get(self, key: bytes) -> bytes | None:
+        found: bytes | None = self._database.get(key)
+        return found
+
+    def items(self, backwards: bool, from_key: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+        self.open += 1
+        try:
+            for item in self._database.items(backwards, from_key):
+                self.taken += 1
+                yield item
+        finally:
+            self.open -= 1
+
+    def write(self, batch: Any) -> None:
+        self._database.write(batch)
 
 
 def new_store(local: Local) -> Store:
@@ -85,6 +112,28 @@ def test_a_record_that_changed_while_its_bytes_were_written_outlives_the_forgett
     store.age()
     assert store.get(b"a") == b"2"
     assert store.snapshot() == {b"a": b"2"}
+
+
+def test_all_records_are_read_from_rocksdb_a_slice_at_a_time_and_leave_no_iterator_open(tmp_path: Path) -> None:
+    database = rocksdict.Rdict(str(tmp_path), rocksdict.Options(raw_mode=True))
+    count = 2 * store_module.SLICE_RECORDS + 1
+    for number in range(count):
+        database[b"%06d" % number] = b"stored"
+    database[b"000500-offset"] = b"7"
+    local = Counted(database)
+    store = Store(0, local, encode=bytes, decode=bytes, hidden=frozenset({b"000500-offset"}))
+    store.put(b"000999", b"changed")
+    store.delete(b"001000")
+    store.put(b"new", b"changed")
+    reading = store.items()
+    next(reading)
+    assert (local.taken, local.open) == (store_module.SLICE_RECORDS + 1, 0)
+    rest = list(reading)
+    found = dict(rest)
+    assert len(rest) == len(found) == count - 1  # the first one was taken, one was deleted, one is new
+    assert (found[b"000999"], found[b"new"]) == (b"changed", b"changed")
+    assert b"001000" not in found and b"000500-offset" not in found
+    database.close()
 
 
 def test_few_large_records_ask_for_a_flush_long_before_many_would() -> None:
