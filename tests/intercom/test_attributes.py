@@ -15,6 +15,7 @@ from agents.intercom.patience import WAITS_MAX
 from console.setup import compared
 from contracts.commands import Command
 from contracts.fields import manifest
+from rehearsal.intercom_workspace import Rejection
 from tests.intercom.scene import FLAG, Scene, activation, withdrawal
 
 NEW = Known()
@@ -167,6 +168,19 @@ async def test_an_attribute_that_is_not_writable_is_refused_in_a_write(scene: Sc
 async def test_an_attribute_that_does_not_fit_stops_the_start(scene: Scene, change: dict[str, object]) -> None:
     scene.workspace.attributes["last_cart_value"].update(change)
     with pytest.raises(Unfit, match="last_cart_value"):
+        await scene.intercom.register(scene.manifest)
+
+
+async def test_an_attribute_that_intercom_does_not_accept_stops_the_start(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del scene.workspace.attributes[FLAG]
+
+    def reserved(body: dict[str, Any]) -> dict[str, Any]:
+        raise Rejection(400, "parameter_invalid", "this name is reserved")
+
+    monkeypatch.setattr(scene.workspace, "create_attribute", reserved)
+    with pytest.raises(Unfit, match=rf"{FLAG} is not accepted by Intercom \(parameter_invalid\): give the audience"):
         await scene.intercom.register(scene.manifest)
 
 

@@ -8,12 +8,13 @@ import structlog
 from openapi_core import OpenAPI
 
 from agents.agreement import OVERDUE_MS
+from agents.examination import examine
 from agents.reconciling import Reconciling
 from contracts.commands import Command
 from contracts.fields import FACTS, manifest
 from contracts.signals import Scalar
 from tests.intercom.scene import EXPIRES_S, FLAG, LAG_MS, Scene, activation, calm, shown, withdrawal
-from tests.intercom.test_reconciling import PERSON, Wards, reconciling
+from tests.intercom.test_reconciling import PERSON, Wards, reconciling, settled
 from tests.intercom.world import World
 
 AUDIENCES = ("high_aov_abandoner", "at_risk_repeat")
@@ -138,6 +139,13 @@ async def test_between_two_contacts_it_waits(scene: Scene, world: World) -> None
     with pytest.raises(StopAsyncIteration):
         await background.run(Wards(world), sleep=sleep)
     assert slept == [10, 10, 10, 10]
+
+
+async def test_an_examination_looks_five_times_a_second_at_most(scene: Scene) -> None:
+    contacts = {f"id:{n}": settled(activation(person=f"id:{n}")) for n in range(11)}
+    begun_ms = scene.clock.now_ms()
+    told = await examine(contacts, scene.intercom, now_ms=scene.clock.now_ms, sleep=scene.clock.sleep)
+    assert (told.looked, scene.clock.now_ms() - begun_ms) == (11, 2000)
 
 
 async def test_a_contact_that_cannot_be_told_from_another_is_counted_and_left(scene: Scene, world: World) -> None:
