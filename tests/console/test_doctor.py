@@ -12,6 +12,7 @@ from agents import desired
 from agents.desired import Contact
 from agents.kafka_contacts import Chosen
 from agents.topic_plan import changelog
+from console.doctor import _same
 from console.policy import shipped
 from contracts import commands, instant
 from contracts.commands import Command
@@ -182,6 +183,12 @@ def test_a_misuse_is_one_sentence_and_exit_2(
     code, told, complaint = ward.run(*words, **environment)
     assert (code, told) == (2, "")
     assert sentence in complaint and len(complaint.splitlines()) == 1
+
+
+def test_what_moved_between_the_two_looks_is_no_difference() -> None:
+    before, after = {"id:1": Contact(revision=1)}, {"id:1": Contact(revision=2)}
+    assert not _same(before, after, "id:1") and not _same(before, {}, "id:1")
+    assert _same(before, before, "id:1")
 
 
 def test_a_sample_is_drawn_fairly_repeats_by_its_seed_and_keeps_no_more() -> None:

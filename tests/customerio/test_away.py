@@ -82,6 +82,19 @@ async def test_under_faults_and_crashes_every_event_arrives_once_and_the_newest_
         assert world.attributes(user)["concierge_in_moment"] is (mine[-1].outcome == "activated")
 
 
+@pytest.mark.parametrize("fault", [*ARRIVED, *NOT_ARRIVED])
+async def test_what_went_wrong_is_told_without_a_word_of_what_was_sent(world: World, fault: Fault) -> None:
+    world.told(decided(person="id:ada@example.com"))
+    world.faults = [fault]
+    try:
+        await world.teller.tell()
+    except TryLater as later:
+        told = f"{later} {later.__cause__}"
+        assert not any(word in told for word in ("ada", "batch", "concierge_", "write_key"))
+        return
+    assert fault == "half_answer", "its status says that all was taken"
+
+
 async def test_a_worker_that_may_not_speak_sends_nothing_and_keeps_everything(world: World) -> None:
     world.told(decided())
     world.speaks = False

@@ -113,6 +113,12 @@ async def test_a_backlog_collapses_to_the_newest_attributes_and_keeps_each_event
     assert [name for name, _ in world.events()] == [told_back.BEGAN, told_back.ENDED, told_back.BEGAN]
 
 
+async def test_a_moment_that_is_over_before_it_could_be_told_leaves_what_holds_beyond_it(world: World) -> None:
+    world.told(decided(), ended())
+    await world.tell()
+    assert (world.attributes()["concierge_in_moment"], world.attributes()["concierge_assisted"]) == (False, True)
+
+
 async def test_old_events_start_no_journey_and_old_attributes_are_still_set(world: World) -> None:
     world.clock.at_ms = START_MS + EVENT_AGE_MS_MAX
     world.told(decided())
