@@ -22,6 +22,7 @@ ARMS = {"holdout": 0, "control": 0, "assisted": 1, "treatment": 1}  # as other t
 UNKNOWN = math.nan  # an empty cell that is not settled: the metrics that need the column are refused
 LARGEST = 1e15  # no customer is worth more; squares of what is far beyond overflow
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+CELL_CHARS_MAX = 10_000  # no name is as long; more is a quote that was never closed
 SMALLEST = 1e-9  # less is what rounding left of nothing
 
 
@@ -65,6 +66,7 @@ class Customers(NamedTuple):
 
 def from_csv(path: Path) -> Customers:
     """CustomersError where the table is none, a cell makes no sense, or a person stands twice in one arm."""
+    csv.field_size_limit(CELL_CHARS_MAX)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
