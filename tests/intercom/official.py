@@ -24,7 +24,7 @@ class Request:
 
     def __init__(self, request: httpx.Request) -> None:
         self.host_url = HOST
-        self.path = request.url.path
+        self.path = request.url.raw_path.decode().partition("?")[0]  # as it was sent: an escaped slash parts nothing
         self.method = request.method.lower()
         self.body = request.content
         self.content_type = request.headers.get("content-type", "")

@@ -370,3 +370,11 @@ async def test_a_worker_that_was_replaced_makes_no_further_call(scene: Scene, ca
         await intercom.show(activation(), NEW)
     await intercom.close()
     assert len(scene.workspace.requests) - before == calls_allowed
+
+
+@pytest.mark.parametrize("user", ["a+b@example.com", "50%/x?y=1#z", "Jürgen 🧴", "a b", "%2F", "x/archive"])
+async def test_an_identifier_of_any_shape_finds_its_contact_at_once(scene: Scene, user: str) -> None:
+    made = scene.workspace.create({"external_id": user})
+    known = await scene.intercom.show(activation(person=f"id:{user}"), Known())
+    assert known.intercom_id == made["id"]
+    assert [(method, status) for method, _, status in scene.calls()] == [("GET", 200), ("PUT", 200), ("POST", 202)]
