@@ -214,3 +214,19 @@ async def test_an_answer_that_never_ends_is_not_waited_for(world: World, monkeyp
         world.pipelines._http = right
     await world.tell()
     assert world.events() == [(told_back.BEGAN, "qualified")]
+
+
+async def test_a_batch_that_is_too_large_is_parted_before_it_is_sent(world: World) -> None:
+    large = {f"p{n}": "x" * 1000 for n in range(29)}
+    calls = [
+        {"type": "track", "userId": "1", "messageId": f"m{n}", "event": "e", "properties": large} for n in range(20)
+    ]
+    assert await world.pipelines.send(calls) == ()
+    assert world.journeys.answers == [200, 200] and len(world.journeys.order) == 20
+
+
+async def test_run_goes_on_behind_a_whole_batch_of_erased_people(world: World) -> None:
+    world.erased |= {(0, f"id:gone-{n}") for n in range(BATCH_MESSAGES_MAX)}
+    async with running(world):
+        world.told(*(decided(person=f"id:gone-{n}") for n in range(BATCH_MESSAGES_MAX)), decided())
+        await until(lambda: bool(world.events()))
