@@ -12,7 +12,6 @@ anything is committed that was not done; a supervisor starts it again and it goe
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,7 +35,6 @@ ROCKSDB_BYTES_MAX = 192 << 20  # of a table with all its partitions: block cache
 ROCKSDB_PART_BYTES = (256 << 10, 8 << 20)  # below, it would flush all the time; above, one partition gains nothing
 ROCKSDB_FILES_MAX = 64  # open at once per partition; each holds its index in memory
 BATCH_BYTES_MAX = 256 << 10  # a quarter of what a broker takes at once; the usual 16 kB is a request for thirty people
-CONFIRMED_SHARE = 0.5  # of a session; what is begun on the strength of an answer has the other half to arrive
 QUIET_LOGGERS = ("faust", "mode", "aiokafka")
 
 T = TypeVar("T")
@@ -174,7 +172,7 @@ class App:
 
         A process that stood still for longer than its session asks before it does anything that others would see.
         """
-        if time.monotonic() - self._work.confirmed_at < self._session_seconds * CONFIRMED_SHARE:
+        if self._work.is_confirmed(self._session_seconds):
             return True
         return bool(await self.faust.consumer.confirm())
 

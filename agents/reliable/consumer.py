@@ -153,9 +153,10 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
             return positions
 
         async def _write(self, tp: TP, store: Store, records: Mapping[bytes, bytes | None]) -> None:
-            table = work.agents[tp.topic].table
+            table, producer = work.agents[tp.topic].table, self.app.producer._ensure_producer()
             place = TopicPartition(table.changelog_topic_name, tp.partition)
-            last = await sending.write(self.app.producer._ensure_producer(), place, records.items())
+            sending.guard(producer, self.app.tables.changelog_topics, self._hold)
+            last = await sending.write(producer, place, records.items())
             keep(store.local, records.items(), table.data.offset_key, last)
             FLUSHED.inc(len(records))
 
@@ -176,13 +177,24 @@ def consumer_class(work: Work) -> type[driver.Consumer]:
                 return bool(again) and await self._commit(again)
 
         async def _fence(self) -> None:
-            """A member that outlived its session must not write over its successor's records: the group is asked first.
-
-            What is left is a pause longer than the session between this answer and the next request.
-            """
+            """A member that outlived its session must not write over its successor's records: the group is asked first."""
             again = {tp: self._committed_offset.get(tp) or work.begins[tp] for tp in work.stores}
             if again and not await self._commit(again):
                 raise RuntimeError("the group has gone on without this worker")
+
+        async def _hold(self) -> None:
+            """Returns once the group's answer is so young that nobody can have taken over: records of a changelog may be sent.
+
+            The process may have stood still since the fence, and a request is tried again long after it.
+            """
+            try:
+                while not work.is_confirmed(self.app.conf.broker_session_timeout):
+                    if not work.stores:
+                        raise RuntimeError("nothing is held any more")
+                    await self._fence()
+            except Exception as error:
+                work.fail(f"a changelog may not be written: {told(error)}")
+                raise
 
         async def on_partitions_revoked(self, revoked: set[TP]) -> None:
             self._final = True

@@ -8,9 +8,10 @@ Promise: records of one partition keep their order; a future that is done withou
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
 
 from agents.placing import hashed
@@ -55,6 +56,24 @@ async def write(producer: Any, place: TopicPartition, records: Iterable[tuple[by
         open_batches[-1]._builder.close()  # it need not wait for company
     found = await asyncio.gather(*(asyncio.shield(future) for future in futures))
     return int(found[-1].offset) + behind
+
+
+def guard(producer: Any, topics: Collection[str], hold: Callable[[], Awaitable[None]]) -> None:
+    """From now on a request with records of these topics awaits `hold` right before it is sent, also when it is tried again.
+
+    Between `hold` and the socket nothing is awaited where the connection stands.
+    """
+    client = producer.client
+    if "send" in vars(client):
+        return  # guarded already
+    send = client.send
+
+    async def held(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest) and any(topic in topics for topic, _ in request._topics):
+            await hold()
+        return await send(node_id, request, **options)
+
+    client.send = held
 
 
 def _joined(

@@ -21,6 +21,7 @@ DIRTY_BYTES_MAX = (
     32 << 20
 )  # a flush by size: changed records as last encoded, and the input since, which is what they grow by
 YOUNG_BYTES_MAX = 32 << 20  # of records kept as objects, as encoded, and as much again of older ones; see Store
+CONFIRMED_SHARE = 0.5  # of a session; what is begun on the strength of an answer has the other half to arrive
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -70,6 +71,10 @@ class Work:
         self._steps.add(task)
         task.add_done_callback(self._steps.discard)
         return await asyncio.shield(task)
+
+    def is_confirmed(self, session_seconds: float) -> bool:
+        """Whether the group said so lately that this worker is its member that nobody can have taken over yet."""
+        return time.monotonic() - self.confirmed_at < session_seconds * CONFIRMED_SHARE
 
     def assign(self, spans: Mapping[TP, Span]) -> None:
         """Open the stores and tell the handlers, after recovery and before the first batch.

@@ -91,6 +91,9 @@ def _no_fence(original: Class, work: Work) -> Class:
         async def _fence(self) -> None:
             return None
 
+        async def _hold(self) -> None:
+            return None
+
     return NoFence
 
 

@@ -1,6 +1,9 @@
 """Bugs put into the carrier on purpose, by tests only: each must turn the churn red, or the churn proves nothing."""
 
 import asyncio
+import itertools
+import os
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +15,7 @@ from agents.reliable.work import Work
 
 WINDOW_SECONDS = 0.4  # so that a kill meets the moment between two steps of a commit
 DAY_SECONDS = 86_400
+FENCES_BEFORE_THE_FREEZE = 3
 
 
 def plant(name: str) -> None:
@@ -24,6 +28,7 @@ def plant(name: str) -> None:
         "stuck_partition": _stuck_partition,
         "slow_flush": _slow_flush,
         "mute_changelog": _mute_changelog,
+        "frozen_behind_the_fence": _frozen_behind_the_fence,
     }[name]
     patched: Any = carrier
     patched.consumer_class = lambda work: consumer(work, consumer_class(work))
@@ -61,7 +66,24 @@ def _no_fence(work: Work, base: Any) -> Any:
         async def _fence(self) -> None:
             return None
 
+        async def _hold(self) -> None:
+            return None
+
     return NoFence
+
+
+def _frozen_behind_the_fence(work: Work, base: Any) -> Any:
+    fences = itertools.count(1)
+
+    class FrozenBehindTheFence(base):  # type: ignore[misc]
+        """No bug, but the worst moment to stand still: the group has answered, and nothing is written yet."""
+
+        async def _fence(self) -> None:
+            await super()._fence()
+            if next(fences) == FENCES_BEFORE_THE_FREEZE:
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+    return FrozenBehindTheFence
 
 
 def _stuck_flush(work: Work, base: Any) -> Any:

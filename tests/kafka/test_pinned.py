@@ -14,9 +14,12 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher as Fetches
 from aiokafka.partitioner import DefaultPartitioner, murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
+from aiokafka.producer.sender import SendProduceReqHandler
+from aiokafka.protocol.produce import ProduceRequest
 from faust.app.base import App
 from faust.stores.rocksdb import RocksDBOptions, Store
 from faust.tables.base import Collection
@@ -94,6 +97,10 @@ PIECES = (
     driver.AIOKafkaConsumerThread.earliest_offsets,
     driver.Producer._ensure_producer,
     AIOKafkaClient._wait_on_metadata,
+    AIOKafkaClient.send,
+    AIOKafkaConnection.send,
+    SendProduceReqHandler,
+    ProduceRequest,
     DefaultPartitioner.__call__,
     murmur2,
     BatchBuilder,

@@ -1,6 +1,7 @@
 """The order of a commit, step by step: asked, outputs, changelog, local state, offsets; none after a failure."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +11,10 @@ from faust.types import TP
 
 from agents.reliable import Codec, Output, Record, Store, consumer, sending
 from agents.reliable.record import Plain
-from agents.reliable.work import Agent, Span, Work
+from agents.reliable.work import CONFIRMED_SHARE, Agent, Span, Work
 
 SOURCE = TP("in", 0)
+SESSION_SECONDS = 10.0
 WHOLE = ["asked", "outputs", "changelog", "local", "committed"]
 
 
@@ -22,6 +24,7 @@ class Member:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps, self.said = list[str](), list[str]()
         self.fails: str | None = None
+        self.guarded = False
         self.offsets = list[Mapping[TP, int]]()
         self.data = SimpleNamespace(offset_key=b"offset", _db_for_partition=lambda number: self)
         self.work = Work(self.said.append, gaps_allowed=False)
@@ -34,8 +37,10 @@ class Member:
         self.consumer._thread = SimpleNamespace(commit=self._asked, assignment=lambda: {SOURCE})
         self.consumer._commit_offsets = self._committed
         self.consumer.app = SimpleNamespace(
-            rebalancing=False, producer=SimpleNamespace(_ensure_producer=lambda: None), client_only=False
-        )
+            rebalancing=False, producer=SimpleNamespace(_ensure_producer=lambda: None), client_only=False,
+            tables=SimpleNamespace(changelog_topics={"changelog"}), conf=SimpleNamespace(broker_session_timeout=SESSION_SECONDS),
+        )  # fmt: skip
+        monkeypatch.setattr(sending, "guard", self._guarded)
         monkeypatch.setattr(sending, "write", self._changelog)
 
     def change(self) -> None:
@@ -71,7 +76,12 @@ class Member:
         if self.fails == name:
             raise OSError("no")
 
+    def _guarded(self, producer: object, topics: object, hold: object) -> None:
+        assert topics == {"changelog"} and hold == self.consumer._hold
+        self.guarded = True
+
     async def _changelog(self, producer: object, place: object, records: object) -> int:
+        assert self.guarded
         self._step("changelog")
         return 41
 
@@ -135,3 +145,26 @@ async def test_in_a_rebalance_nothing_is_committed_but_by_the_revocation_itself(
     member.consumer._final = True
     assert await member.consumer.commit()
     assert member.steps == ["outputs", "asked", "changelog", "local", "committed"]
+
+
+async def test_a_changelog_is_sent_on_the_strength_of_a_young_answer_alone(member: Member) -> None:
+    member.work.confirmed_at = time.monotonic() - SESSION_SECONDS * CONFIRMED_SHARE / 2
+    await member.consumer._hold()
+    assert member.steps == []
+    member.work.confirmed_at = time.monotonic() - SESSION_SECONDS * CONFIRMED_SHARE
+    await member.consumer._hold()
+    assert member.steps == ["asked"] and member.said == []
+
+
+async def test_who_is_no_member_any_more_sends_no_changelog_and_ends(member: Member) -> None:
+    member.fails = "asked"
+    with pytest.raises(RuntimeError, match="gone on"):
+        await member.consumer._hold()
+    assert len(member.said) == 1 and "a changelog may not be written" in member.said[0]
+
+
+async def test_who_holds_nothing_any_more_sends_no_changelog_and_ends(member: Member) -> None:
+    member.work.stores.clear()
+    with pytest.raises(RuntimeError, match="nothing is held"):
+        await member.consumer._hold()
+    assert len(member.said) == 1 and member.steps == []

@@ -12,6 +12,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.produce import ProduceRequest
 
 from agents.reliable import sending
 
@@ -97,3 +99,46 @@ async def test_a_write_of_which_any_batch_was_refused_says_no_offset(refused: in
     with pytest.raises(NotEnoughReplicasError):
         await broker.write(records(50))
     assert broker.batches
+
+
+class Client:
+    """Sends, and keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent = list[Any]()
+
+    async def send(self, node_id: int, request: Any, *, group: int = 0) -> str:
+        self.sent.append((node_id, request, group))
+        return "answered"
+
+
+def produced(*topics: str) -> ProduceRequest:
+    return ProduceRequest(transactional_id=None, required_acks=-1, timeout=1, topics=[(name, []) for name in topics])
+
+
+async def test_a_request_with_a_changelog_is_held_until_right_before_it_is_sent_each_time() -> None:
+    client, held = Client(), list[int]()
+
+    async def hold() -> None:
+        held.append(len(client.sent))
+
+    producer = SimpleNamespace(client=client)
+    sending.guard(producer, {"people-changelog"}, hold)
+    sending.guard(producer, {"people-changelog"}, hold)  # as each write does
+    mixed = produced("decisions", "people-changelog")
+    for request in (produced("decisions"), mixed, MetadataRequest(), mixed):
+        assert await client.send(1, request, group=2) == "answered"
+    assert held == [1, 3]
+    assert [request for _, request, _ in client.sent].count(mixed) == 2
+
+
+async def test_a_request_that_may_not_go_is_not_sent() -> None:
+    client = Client()
+
+    async def hold() -> None:
+        raise RuntimeError("gone on")
+
+    sending.guard(SimpleNamespace(client=client), {"people-changelog"}, hold)
+    with pytest.raises(RuntimeError, match="gone on"):
+        await client.send(1, produced("people-changelog"))
+    assert client.sent == []
