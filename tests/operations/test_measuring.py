@@ -1,5 +1,6 @@
 """The gauges of a worker: what it owns is shown, what it gave away disappears, and a broker that is away stops nothing."""
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -97,3 +98,22 @@ async def test_an_end_without_a_position_is_no_lag() -> None:
     app.reached = {0: 90}
     await Measuring(app, ["signals"], FakeJudge(), None, FixedClock(AT_MS)).look()
     assert shown(LAG) == {("signals", "0"): 10}
+
+
+class SlowApp(FakeApp):
+    """Answers nobody before everybody has asked."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self._all = asyncio.Barrier(questions)
+
+    async def end_offsets(self, topic: str) -> Mapping[int, int]:
+        await self._all.wait()
+        return await super().end_offsets(topic)
+
+
+async def test_all_topics_are_asked_at_once_since_an_answer_may_take_a_second() -> None:
+    topics = ["sources.customerio", "signals", "commands"]
+    async with asyncio.timeout(5):
+        await Measuring(SlowApp(len(topics)), topics, FakeJudge(), None, FixedClock(AT_MS)).look()
+    assert {topic for topic, _ in shown(LAG)} == set(topics)
