@@ -16,7 +16,7 @@ from agents.reliable import Codec, Output, Record, Store
 from contracts import commands, decisions, quarantined, signals, topics, versions
 from contracts.policy import Policy
 from contracts.signals import Ruled
-from streams import control, erasure, person
+from streams import control, person
 from streams.control import Control
 from streams.drift import Trouble
 from streams.inputs import Watch
@@ -109,7 +109,6 @@ class Judge:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._partitions: dict[int, Partition] = {}
-        self._people: dict[int, People] = {}
 
     def assigned(self, store: Store | None, partition: int, committed: int | None) -> None:
         assert store is not None, "the judge has a table"
@@ -118,14 +117,13 @@ class Judge:
         log_of_control = kept if isinstance(kept, ControlLog) else ControlLog()
         thinking = Partition(self.policy, people, control=log_of_control.at(committed), policies=texts_of(store))
         thinking.restore(people.items_now())
-        self._partitions[partition], self._people[partition] = thinking, people
+        self._partitions[partition] = thinking
         ruling = thinking.rulings.newest.policy.hash
         if ruling != self.policy.hash:
             log.info("policy_of_the_log", policy=ruling, file=self.policy.hash, partition=partition)
 
     def revoked(self, partition: int) -> None:
         self._partitions.pop(partition, None)
-        self._people.pop(partition, None)
 
     def batch(self, store: Store | None, records: Sequence[Record]) -> Iterable[Output]:
         outputs: list[Output] = []
@@ -150,8 +148,8 @@ class Judge:
 
     def erased(self, partition: int, person: str) -> bool:
         """Whether a person of a partition that is judged here is erased; False of one that is judged elsewhere."""
-        people = self._people.get(partition)
-        return people is not None and erasure.erased(people, person)
+        thinking = self._partitions.get(partition)
+        return thinking is not None and thinking.erased(person)
 
     def mends(self, partition: int) -> bool:
         """Whether the policy in force has contacts written right that somebody edited; the file's says so elsewhere."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from contracts.policy import Policy
 from contracts.signals import Conversed, Delivered, Messaged, Moved, PersonSignal, Signal, Tracked, strength
 from streams.partition import Effects, Partition
-from streams.person import PASSES_MAX, Person, State
+from streams.person import Person, State, behind
 
 ADMIN_TOPICS = frozenset({"conversation.admin.single.created", "conversation.admin.opened"})  # an agent wrote first
 
@@ -59,12 +59,10 @@ class Ledger:
 
     def person(self, key: str) -> Found | None:
         """Who the key is at the end; None where nothing is known."""
-        for _ in range(PASSES_MAX):
-            person = self._people.get(key)
-            if person is None or person.forward is None:
-                return Found(key, person.state) if person is not None and person.state is not None else None
-            key = person.forward
-        return None
+        found = behind(self._people, key)
+        if found is None or found[1].state is None:
+            return None
+        return Found(found[0], found[1].state)
 
     def everybody(self) -> list[Found]:
         """All people who could be addressed and were not erased."""

@@ -1,6 +1,5 @@
 """A person's story as text: the sentence first, then every decision and every word of Intercom's in order of time."""
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import msgspec
 from backtests import story_words
 from backtests.story_words import INSTANT, near
 from console.compare_words import WHY
+from console.wrapping import filled
 from contracts.decisions import Clause
 
 SAID_ALREADY = ("anchor", "spent")  # the detail says the same once more
@@ -98,7 +98,7 @@ def _absence(one: dict[str, Any]) -> str:
 def _wrapped(line: str, columns: int) -> str:
     """What goes on stands further in than what it belongs to."""
     further = f"{INDENT}  " if line.startswith(INDENT) else INDENT if line.startswith(" ") else ""
-    return textwrap.fill(line, columns, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
+    return filled(line, columns, further=further)
 
 
 def _plain(line: str) -> str:

@@ -9,9 +9,11 @@ WIDTH_MAX = 100  # longer lines are hard to read
 
 
 def wrapped(text: str, first: str = "", further: str = "") -> None:
-    """first, further: what the first line and the others begin with."""
-    width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
-    filled = textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    """Print it. first, further: what the first line and the others begin with."""
+    typer.echo(filled(text, min(shutil.get_terminal_size().columns, WIDTH_MAX), first, further))
+
+
+def filled(text: str, columns: int, first: str = "", further: str = "") -> str:
+    return textwrap.fill(
+        text, columns, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
     )
-    typer.echo(filled)

@@ -40,10 +40,12 @@ from streams.person import (
     Announced,
     Person,
     State,
+    behind,
     copy_state,
     counted,
     heavy,
     in_order,
+    is_erased,
     waiting_ms,
 )
 from streams.rulings import Rulings, meet
@@ -132,19 +134,18 @@ class Partition:
 
     def facts(self, key: str, at_ms: int) -> dict[str, Scalar]:
         """What the record holds under the names of the Intercom attributes; follows forwards."""
-        state = self.state(key)
-        if state is None:
-            state = State(at_ms, "assisted")
+        state = self.state(key) or State(at_ms, "assisted")
         return contact.attributes(state, at_ms, self.rulings.oldest.policy)
 
     def state(self, key: str) -> State | None:
         """The settled state behind a key; None when nothing is known."""
-        for _ in range(PASSES_MAX):
-            person = self._people.get(key)
-            if person is None or person.forward is None:
-                return person.state if person is not None else None
-            key = person.forward
-        return None
+        found = behind(self._people, key)
+        return None if found is None else found[1].state
+
+    def erased(self, key: str) -> bool:
+        """Follows forwards; False where they lead to another partition."""
+        found = behind(self._people, key)
+        return found is not None and is_erased(found[1])
 
     def _accept(self, key: str, person: Person, signal: PersonSignal, effects: Effects) -> None:
         if person.state is None:

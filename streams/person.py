@@ -5,6 +5,7 @@ The structs hold no cycle of references, so the garbage collector need not look 
 A Moment is `(occurred_ms, seq)`: "after" and "newest" go by occurrence, ties by the order of the log.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import blake2b
 from operator import attrgetter
@@ -14,7 +15,7 @@ import msgspec
 from contracts.decisions import Arm
 from contracts.instant import INSTANT_MS_MAX
 from contracts.policy_values import REMEMBERED_MAX
-from contracts.signals import Moved, PersonSignal, Scalar, Tracked
+from contracts.signals import Erased, Moved, PersonSignal, Scalar, Tracked
 
 Moment = tuple[int, int]
 
@@ -275,6 +276,22 @@ def waiting_ms(person: Person) -> int | None:
 def in_order(signals: list[PersonSignal]) -> list[PersonSignal]:
     """By acceptance."""
     return sorted(signals, key=_accepted_ms) if len(signals) > 1 else signals
+
+
+def behind(people: Mapping[str, Person], key: str) -> tuple[str, Person] | None:
+    """Who a key is now, and the record: forwards are followed. None where they lead to nobody who is among these."""
+    for _ in range(PASSES_MAX):
+        person = people.get(key)
+        if person is None or person.forward is None:
+            return None if person is None else (key, person)
+        key = person.forward
+    return None
+
+
+def is_erased(person: Person) -> bool:
+    """Also before log time has come so far."""
+    settled = person.state is not None and person.state.erased
+    return settled or any(isinstance(signal, Erased) for signal in person.pending)
 
 
 def newest(moments: list[Moment], moment: Moment) -> None:

@@ -8,7 +8,7 @@ from openapi_core import OpenAPI
 from contracts.commands import Command
 from rehearsal.intercom_faults import ARRIVED, NOT_ARRIVED, Fault
 from tests.intercom.scene import FLAG, Scene, activation, shown, withdrawal
-from tests.intercom.world import World
+from tests.intercom.world import World, standing
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
@@ -17,10 +17,7 @@ async def test_under_a_mix_of_faults_intercom_ends_up_showing_the_newest_command
     dice = random.Random(seed)
     async with Scene(api, requests_per_window=60) as scene:
         await scene.intercom.register(scene.manifest)
-        world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-        world.clock = scene.clock
-        world.courier = world.start()
-        world.courier.caught_up(0)
+        world = standing(scene)
         newest = await play(world, scene, dice)
         scene.faults = []
         for _ in range(60):
@@ -56,10 +53,7 @@ async def play(world: World, scene: Scene, dice: random.Random) -> dict[str, Com
 
 
 async def test_nothing_that_is_shown_is_written_twice(scene: Scene) -> None:
-    world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-    world.clock = scene.clock
-    world.courier = world.start()
-    world.courier.caught_up(0)
+    world = standing(scene)
     await world.told(activation())
     await world.after(5)
     await world.told(activation(2), withdrawal(3, attributes=shown()))

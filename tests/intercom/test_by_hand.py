@@ -15,7 +15,7 @@ from contracts.fields import FACTS, manifest
 from contracts.signals import Scalar
 from tests.intercom.scene import EXPIRES_S, FLAG, LAG_MS, Scene, activation, calm, shown, withdrawal
 from tests.intercom.test_reconciling import PERSON, Wards, reconciling, settled
-from tests.intercom.world import World
+from tests.intercom.world import World, standing
 
 AUDIENCES = ("high_aov_abandoner", "at_risk_repeat")
 WHOLE: dict[str, Scalar] = shown(
@@ -27,11 +27,7 @@ OTHER: dict[str, Scalar] = {"boolean": False, "string": "by hand", "date": EXPIR
 
 @pytest.fixture
 async def world(scene: Scene) -> World:
-    made = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-    made.clock = scene.clock
-    made.courier = made.start()
-    made.courier.caught_up(0)
-    return made
+    return standing(scene)
 
 
 async def given(world: World, command: Command) -> None:
@@ -109,10 +105,7 @@ async def test_a_moment_put_back_by_hand_after_its_end_is_mended_and_one_whose_e
 async def test_the_pass_leaves_to_withdrawals_what_is_kept_back_for_them(api: OpenAPI) -> None:
     async with Scene(api, requests_per_window=40) as scene:
         await scene.intercom.register(scene.manifest)
-        world = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-        world.clock = scene.clock
-        world.courier = world.start()
-        world.courier.caught_up(0)
+        world = standing(scene)
         await given(world, activation(attributes=WHOLE))
         assert scene.contact().custom[FLAG] is True
         scene.clock.pass_seconds(30)

@@ -21,7 +21,7 @@ from contracts.signals import Conversed, Scalar
 from rehearsal.intercom import intercom_app
 from tests.intercom.official import Validated
 from tests.intercom.scene import EXPIRES_S, FLAG, LAG_MS, START_MS, Scene, activation, calm, shown, withdrawal
-from tests.intercom.world import World
+from tests.intercom.world import World, standing
 
 IN_A_MOMENT = dict(shown())
 PERSON = "id:42"
@@ -75,10 +75,7 @@ def test_what_intercom_refused_is_told_with_its_reason_and_what_waits_is_not() -
 
 @pytest.fixture
 async def world(scene: Scene) -> World:
-    made = World(scene.intercom)  # type: ignore[arg-type]  # the real adapter stands where the fake does
-    made.clock = scene.clock
-    made.courier = made.start()
-    made.courier.caught_up(0)
+    made = standing(scene)
     await made.told(activation())
     await made.after(5)
     return made

@@ -10,7 +10,7 @@ from agents.desired import Contact
 from agents.intercom import Known
 from contracts.commands import Command
 from contracts.signals import Conversed, Delivered, Scalar
-from tests.intercom.scene import HandClock
+from tests.intercom.scene import HandClock, Scene
 
 SETTLE_SECONDS = 5.0
 
@@ -71,8 +71,10 @@ class FakeIntercom:
 
 
 class World:
-    def __init__(self, intercom: "FakeIntercom | None" = None, *, caught_up: bool = True) -> None:
-        self.clock = HandClock()
+    def __init__(
+        self, intercom: "FakeIntercom | None" = None, *, clock: HandClock | None = None, caught_up: bool = True
+    ) -> None:
+        self.clock = clock or HandClock()
         self.intercom = intercom or FakeIntercom()
         self.outcomes: list[Delivered] = []
         self.talks: list[Conversed] = []
@@ -121,6 +123,11 @@ class World:
 
     def said(self) -> list[tuple[int, str, str | None]]:
         return [(outcome.revision, outcome.outcome, outcome.reason) for outcome in self.outcomes]
+
+
+def standing(scene: Scene) -> World:
+    """With the real adapter and the rehearsed Intercom where the fake is else, on the scene's clock."""
+    return World(scene.intercom, clock=scene.clock)  # type: ignore[arg-type]
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -1,7 +1,6 @@
 """Who is erased, as soon as the signal was read."""
 
 from contracts.signals import Claimed, Erased
-from streams.erasure import erased
 from tests.streams.histories import ME, Run, added, stamp
 
 
@@ -9,12 +8,12 @@ def test_whoever_is_to_be_erased_counts_as_erased_at_once_under_every_key() -> N
     gone = Erased(**{**stamp("3h"), "id": "gone"})  # type: ignore[arg-type]
     claim = Claimed(owner=ME, **{**stamp("1h", "email:me@x.org"), "id": "claim"})  # type: ignore[arg-type]
     run = Run().play([added("serum", 200, "0m"), claim])
-    assert not any(erased(run.people, key) for key in (ME, "email:me@x.org", "id:nobody"))
+    assert not any(run.partition.erased(key) for key in (ME, "email:me@x.org", "id:nobody"))
     run.take(gone)
     waiting = run.partition.state(ME)
     assert waiting is not None and not waiting.erased, "log time has not reached it"
-    assert erased(run.people, ME)
+    assert run.partition.erased(ME)
     run.play([], until="4h")
     settled = run.partition.state(ME)
     assert settled is not None and settled.erased
-    assert erased(run.people, ME) and erased(run.people, "email:me@x.org")
+    assert run.partition.erased(ME) and run.partition.erased("email:me@x.org")
