@@ -216,6 +216,13 @@ def test_a_broken_split_is_said_before_any_picture(tmp_path: Path) -> None:
     assert said.index("Do not trust the numbers below") < said.index('class="plot"')
 
 
+def test_only_what_can_be_checked_has_a_section_about_trust(tmp_path: Path) -> None:
+    table, html = write(tmp_path / "customers.csv", plain(shop(2000, lift=0.5))), tmp_path / "lift.html"
+    for words, heads in (((), 0), (("--holdout", "0.3"), 1)):
+        asked(table, "--html", str(html), *words)
+        assert html.read_text(encoding="utf-8").count("Can it be trusted?") == heads
+
+
 def test_what_is_refused_has_its_reason_in_place_of_a_picture(tmp_path: Path) -> None:
     rows: list[tuple[Any, ...]] = [(f"h-{n}", "holdout", 0, 0, 0, 0) for n in range(20)]
     rows += [(f"a-{n}", "assisted", n % 2, n % 2 * 50, 0, n % 2 * 20) for n in range(200)]
